@@ -1,0 +1,134 @@
+"""Build the book, or run its notebooks and store what they print.
+
+    python run.py book             build the site and say where to open it
+    python run.py book --all       the same, forgetting every stored result first
+    python run.py execute          run the notebooks in place and store their outputs in them
+    python run.py execute NAME     only those whose file name contains NAME
+
+A notebook is executed again when its own code has changed, and also when `ippy/`, `weights/`, the
+data or the libraries have: Sphinx sees the first, the fingerprint below sees the rest.
+"""
+
+import argparse
+import hashlib
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "_build"
+CACHE = BUILD / ".jupyter_cache"
+FINGERPRINT = BUILD / "fingerprint"
+INDEX = BUILD / "html" / "index.html"
+LIBRARIES = ("torch", "torchvision", "torchmetrics", "numpy", "matplotlib", "pillow")
+# The settings that a build needs: numbers in the text are held to what the cells measure.
+STRICT = {"IPPY_STRICT": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+
+
+def notebooks(part: str = "") -> list[Path]:
+    """The book's notebooks, in order, whose names contain `part`."""
+    return sorted(path for path in (ROOT / "book").glob("*.ipynb") if part in path.name)
+
+
+def fingerprint() -> str:
+    """A hash of everything that a notebook's results depend on besides its own code."""
+    digest = hashlib.sha256()
+    sources = [p for folder in ("ippy", "weights") for p in (ROOT / folder).rglob("*")]
+    for path in sorted(p for p in sources if p.is_file() and "__pycache__" not in p.parts):
+        digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for path, size, changed in _data_files():
+        digest.update(f"{path}\0{size}\0{changed}\0".encode())
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
+    digest.update("\0".join([platform.python_version(), *versions]).encode())
+    return digest.hexdigest()
+
+
+def _data_files() -> Iterable[tuple[str, int, int]]:
+    """Path, size and time of each file of the reader's own data, if that is what is used."""
+    from ippy.data import embedded_data, find_data
+
+    root = find_data()
+    if root == embedded_data():
+        return []
+    files = sorted(p for p in root.rglob("*") if p.is_file())
+    return [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+
+
+def forget_stale_results() -> None:
+    """Empty the cache of executed notebooks if what they depend on has changed."""
+    current = fingerprint()
+    if FINGERPRINT.exists() and FINGERPRINT.read_text() == current:
+        return
+    shutil.rmtree(CACHE, ignore_errors=True)
+    BUILD.mkdir(exist_ok=True)
+    FINGERPRINT.write_text(current)
+
+
+def trust_stored_outputs(paths: Iterable[Path]) -> None:
+    """Take the outputs stored in these notebooks for results, as the tests have just found them."""
+    from jupyter_cache import get_cache
+
+    forget_stale_results()
+    cache = get_cache(str(CACHE))
+    for path in paths:
+        cache.cache_notebook_file(str(path), check_validity=False, overwrite=True)
+
+
+def build() -> int:
+    """Build the site with warnings as errors; the exit status is Jupyter Book's."""
+    forget_stale_results()
+    command = [sys.executable, "-m", "jupyter_book", "build", str(ROOT), "-W", "-n", "--keep-going"]
+    status = subprocess.run(command, env={**os.environ, **STRICT}).returncode
+    if status == 0:
+        print(f"\nThe book is built. Open {INDEX.as_uri()}")
+    return status
+
+
+def store_outputs(paths: Iterable[Path]) -> int:
+    """Run each notebook on the embedded data, top to bottom, and keep its outputs in it."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    from ippy.data import embedded_data
+
+    os.environ.update(STRICT, IPPY_DATA=str(embedded_data()))
+    for path in paths:
+        print(f"{path.name} ...", flush=True)
+        notebook = nbformat.read(path, as_version=4)
+        client = NotebookClient(
+            notebook,
+            timeout=600,
+            kernel_name="python3",
+            record_timing=False,
+            resources={"metadata": {"path": str(path.parent)}},
+        )
+        client.execute()
+        notebook.metadata = {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+        nbformat.write(notebook, path)
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("part", nargs="?", default="", help="with --store: part of a file name")
+    parser.add_argument("--all", action="store_true", help="forget every stored result first")
+    parser.add_argument("--store", action="store_true", help="store the outputs in the notebooks")
+    options = parser.parse_args()
+    if options.store:
+        return store_outputs(notebooks(options.part))
+    if options.all:
+        shutil.rmtree(BUILD, ignore_errors=True)
+    return build()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

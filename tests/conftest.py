@@ -1,0 +1,66 @@
+"""What all tests share: the embedded data, the order of the run, and where a browser is."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+_failed: set[Path] = set()
+_finished: set[Path] = set()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hold the tests to the embedded data, whatever the person who runs them works with."""
+    from ippy.data import embedded_data
+
+    os.environ.pop("IPPY_DATA", None)
+    os.environ["IPPY_DATA"] = str(embedded_data())
+    os.environ["IPPY_STRICT"] = "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick tests first, then the notebooks, then the site that is built from their results."""
+
+    def stage(item: pytest.Item) -> int:
+        if item.path.suffix == ".ipynb":
+            return 1
+        return 2 if "site" in item.path.parts else 0
+
+    items.sort(key=stage)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    path = ROOT / report.location[0]
+    if path.suffix == ".ipynb":
+        _finished.add(path)
+        if report.failed:
+            _failed.add(path)
+
+
+@pytest.fixture(scope="session")
+def verified_notebooks() -> list[Path]:
+    """Notebooks that this run has executed from top to bottom and found as stored."""
+    return sorted(_finished - _failed)
+
+
+@pytest.fixture(scope="session")
+def real_slices() -> Path:
+    """The root of a folder of real CT slices, `<root>/test/<patient>/<n>.png`."""
+    place = os.environ.get("IPPY_TEST_SLICES")
+    if not place:
+        pytest.skip("no real CT slices: set IPPY_TEST_SLICES to a root with test/<patient>/*.png")
+    return Path(place)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium or Chrome for browser tests."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    reason = "no Chromium on this machine (Debian: apt install chromium)"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
