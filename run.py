@@ -6,8 +6,8 @@
 
 The commands themselves are hatch scripts in pyproject.toml. This file only fetches hatch, once,
 into the folder .hatch: `pip install --target` also works where the system's Python refuses a
-plain `pip install` (PEP 668), and nothing outside the project's folder is touched. Whoever has
-hatch already may write `hatch run book` instead.
+plain `pip install` (PEP 668), and no package is installed outside the project's folder. Whoever
+has hatch already may write `hatch run book` instead.
 """
 
 import importlib.util

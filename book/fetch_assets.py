@@ -1,0 +1,65 @@
+"""Fetch the third-party files that the site serves, at the versions and checksums given here.
+
+    python run.py python book/fetch_assets.py
+
+They are kept in the repository, so that neither the build nor a reader needs a network; this
+script is for whoever wants to check them or move to a newer version. It needs npm.
+"""
+
+import base64
+import hashlib
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+STATIC = Path(__file__).resolve().parent / "static"
+# Of each npm package: name, version, its integrity as the registry publishes it, and which of its
+# files go where. A folder's name ends in a slash.
+ASSETS = [
+    (
+        "mathjax",
+        "3.2.2",
+        "Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
+        {
+            "LICENSE": "LICENSE",
+            "es5/tex-chtml.js": "tex-chtml.js",
+            "es5/output/chtml/fonts/woff-v2/": "output/chtml/fonts/woff-v2/",
+        },
+    ),
+]
+
+
+def fetch(name: str, version: str, integrity: str, files: dict[str, str]) -> None:
+    """Download one package, check it, and lay the files that the site serves in `static/NAME`."""
+    target = STATIC / name
+    with tempfile.TemporaryDirectory() as folder:
+        npm = shutil.which("npm")
+        if npm is None:
+            raise SystemExit("npm is needed to fetch packages; install Node.js")
+        command = [npm, "pack", f"{name}@{version}", "--silent", "--pack-destination", folder]
+        subprocess.run(command, check=True)
+        (archive,) = Path(folder).glob("*.tgz")
+        digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+        if digest != integrity:
+            raise SystemExit(f"{name} {version}: expected sha512 {integrity}, got {digest}")
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")
+        shutil.rmtree(target, ignore_errors=True)
+        for source, place in files.items():
+            original = Path(folder) / "package" / source
+            (target / place).parent.mkdir(parents=True, exist_ok=True)
+            if original.is_dir():
+                shutil.copytree(original, target / place)
+            else:
+                shutil.copy(original, target / place)
+    kept = sorted(p for p in target.rglob("*") if p.is_file())
+    sums = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(target)}" for p in kept]
+    (target / "SHA256SUMS").write_text("\n".join([f"# {name} {version}", *sums]) + "\n")
+    print(f"{name} {version}: {len(kept)} files in {target.relative_to(STATIC.parent.parent)}")
+
+
+if __name__ == "__main__":
+    for asset in ASSETS:
+        fetch(*asset)
