@@ -1,0 +1,296 @@
+"""CT slices: where they are found, and how a picture becomes a tensor in [0, 1]."""
+
+import hashlib
+import inspect
+import io
+import operator
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+
+from ippy.cache import SliceCache, cache_folder
+
+SPLITS = ("train", "test")
+HOW_TO_GET_DATA = (
+    "`ippy data make` makes the embedded slices; slices of your own go to "
+    "<folder>/{train,test}/<patient>/<number>.png, and IPPY_DATA names that folder"
+)
+
+
+class MayoDataset(Dataset[Tensor]):
+    """The slices `<data_path>/<patient>/*.png`, in natural order: 2.png comes before 10.png.
+
+    Item i is the picture `paths[i]` as `load_image` gives it: a (1, data_shape, data_shape) float32
+    tensor, grey value / 255 (16-bit files: / 65535). Nothing is scaled per slice.
+
+    Each picture is decoded once; later epochs read it from the user's cache folder (see
+    `ippy.cache`). Items are the same to the last bit with and without the cache.
+
+    Args:
+        data_path: the folder of one split, as `find_data() / "test"`.
+        data_shape: side of the square slices, in pixels.
+        max_value: the grey value that becomes 1; by default the largest one of the file format.
+        cache: whether decoded slices are kept on disk.
+
+    Attributes:
+        paths: the files, one an item.
+
+    Raises:
+        FileNotFoundError: there is no such folder, or there are no slices in it.
+        ValueError: `data_shape` or `max_value` is not positive; on reading, a file is damaged or is
+            no PNG picture.
+    """
+
+    def __init__(
+        self,
+        data_path: str | Path,
+        data_shape: int = 256,
+        max_value: float | None = None,
+        cache: bool = True,
+    ) -> None:
+        self.data_path = Path(data_path).expanduser().absolute()
+        self.data_shape = _check_shape(data_shape)
+        self.max_value = _check_max_value(max_value)
+        if not self.data_path.is_dir():
+            raise FileNotFoundError(
+                f"data_path must be a folder of slices, got {self.data_path}, which is none. "
+                f"{HOW_TO_GET_DATA}"
+            )
+        self.paths = _slices(self.data_path)
+        if not self.paths:
+            raise FileNotFoundError(_why_empty(self.data_path))
+        self._cache = SliceCache(self.data_shape, f"{self.max_value}") if cache else None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Tensor:
+        path = self.paths[operator.index(index)]
+        if self._cache is None:
+            return load_image(path, self.data_shape, self.max_value)
+        return self._cache.get(path, lambda: load_image(path, self.data_shape, self.max_value))
+
+    def __repr__(self) -> str:
+        return f"MayoDataset({str(self.data_path)!r}, {self.data_shape}): {len(self)} slices"
+
+
+def load_image(path: str | Path, data_shape: int, max_value: float | None = None) -> Tensor:
+    """Read a PNG file as (1, data_shape, data_shape) float32 values in [0, 1].
+
+    In this order: colours become grey, L = 0.299 R + 0.587 G + 0.114 B, transparency is ignored (as
+    Pillow's `convert("L")`); a picture that is not square is cut to its central square; grey values
+    are divided by `max_value`; the square is resized with bilinear interpolation and anti-aliasing
+    (as `torchvision.transforms.Resize` does on tensors).
+
+    Args:
+        path: the file; 1 to 16 bits, grey, colour or palette, with or without transparency.
+        data_shape: side of the result, in pixels.
+        max_value: the grey value that becomes 1; by default the largest one of the file format, 255
+            or 65535.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, is no PNG picture, or has grey values above `max_value`.
+    """
+    data_shape, max_value = _check_shape(data_shape), _check_max_value(max_value)
+    grey = _read_grey(Path(path))  # (H, W), uint8 or uint16
+    if max_value is not None and grey.max() > max_value:
+        raise ValueError(
+            f"max_value must be at least the largest grey value, got {max_value:g}, "
+            f"but {path} reaches {grey.max()}"
+        )
+    height, width = grey.shape
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = grey[top : top + side, left : left + side].astype(np.float32)
+    x = torch.from_numpy(square) / (max_value or np.iinfo(grey.dtype).max)
+    x = F.interpolate(
+        x[None, None], size=(data_shape, data_shape), mode="bilinear", antialias=True
+    )[0]
+    return x.clamp(0, 1)
+
+
+def find_data(data_path: str | Path | None = None) -> Path:
+    """The folder that holds `train/` and `test/` (or one of them).
+
+    Looked for in this order: `data_path`; the folder that the environment variable IPPY_DATA names;
+    a folder `Mayo/` at the project's root; the embedded slices, made when they are first asked for.
+    The first of these that is given, set or present is used, and it is an error if it is no such
+    folder: other data is never taken in its place.
+
+    Raises:
+        FileNotFoundError: the folder is missing or holds neither `train/` nor `test/`.
+    """
+    if data_path is not None:
+        return _check_root(Path(data_path), "data_path")
+    if os.environ.get("IPPY_DATA"):
+        return _check_root(Path(os.environ["IPPY_DATA"]), "the environment variable IPPY_DATA")
+    mayo = project_root() / "Mayo"
+    if mayo.exists():
+        return _check_root(mayo, "the project's folder Mayo")
+    return embedded_data()
+
+
+def embedded_data() -> Path:
+    """The folder of the embedded slices, `ippy.phantoms`, in the user's cache folder.
+
+    They are made on first use, with a progress bar, and anew after a change of the modules that
+    draw them, whose hash is in the folder's name. Two processes that ask at once make them once.
+
+    Raises:
+        OSError: the cache folder cannot be written to.
+    """
+    from filelock import FileLock
+
+    from ippy import phantoms
+
+    recipe = hashlib.sha256()
+    for module in (phantoms, *phantoms.SOURCES):
+        recipe.update(inspect.getsource(module).encode())
+    root = cache_folder() / f"embedded-{recipe.hexdigest()[:12]}"
+    if root.is_dir():
+        return root
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(root.with_suffix(".lock")):
+            if not root.is_dir():
+                unfinished = root.with_suffix(".unfinished")
+                shutil.rmtree(unfinished, ignore_errors=True)
+                phantoms.write_dataset(unfinished)
+                unfinished.rename(root)
+    except OSError as error:
+        raise OSError(
+            f"the embedded slices cannot be written to {root.parent} ({error}); "
+            "set the environment variable IPPY_CACHE to a folder with free space"
+        ) from error
+    return root
+
+
+def project_root() -> Path:
+    """The folder of the project, or, for a package installed without it, the current folder."""
+    root = Path(__file__).resolve().parent.parent
+    return root if (root / "pyproject.toml").is_file() else Path.cwd()
+
+
+def _read_grey(path: Path) -> np.ndarray:
+    """The grey values of a PNG file as stored, (H, W), uint8 or uint16."""
+    from PIL import Image, UnidentifiedImageError
+
+    data = path.read_bytes()
+    try:
+        # Decoding alone lets flipped bits pass; this compares the checksums in the file.
+        _open_png(data).verify()
+        image = _open_png(data)
+        layout = str(image.tile[0][3])
+        if image.mode.startswith("I"):
+            return np.asarray(image).astype(np.uint16)
+        if layout.endswith(";16B"):
+            return _read_channels_of_16_bits(data, layout)
+        image.info.pop("transparency", None)
+        return np.asarray(image.convert("L"))
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{path} is not a PNG picture; save it as PNG or take it out") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(
+            f"{path} cannot be read ({error}); copy it again from its source or take it out"
+        ) from error
+
+
+def _read_channels_of_16_bits(data: bytes, layout: str) -> np.ndarray:
+    """The grey values of a PNG file that has 16 bits for each of several channels.
+
+    From such numbers, stored high byte first ("16B"), Pillow keeps the high byte only. Told that
+    they are stored low byte first ("16L"), it keeps the other one.
+    """
+    if layout == "LA;16B":
+        grey_and_alpha = _as_bytes(data, "RGBA")  # two bytes of grey, two of transparency
+        return (256 * grey_and_alpha[..., 0] + grey_and_alpha[..., 1]).astype(np.uint16)
+    colours = 256 * _as_bytes(data, layout) + _as_bytes(data, layout.replace("16B", "16L"))
+    # Pillow's own weights for 8 bits: 0.299, 0.587 and 0.114 in units of 1 / 65536.
+    return ((colours[..., :3] @ [19595, 38470, 7471] + 32768) >> 16).astype(np.uint16)
+
+
+def _as_bytes(data: bytes, layout: str) -> np.ndarray:
+    """The decoded content of a PNG file, taken as pixels of another layout, (H, W, C), int64."""
+    image = _open_png(data)
+    codec, box, offset, _ = image.tile[0]
+    image.tile = [(codec, box, offset, layout)]
+    return np.asarray(image).astype(np.int64)
+
+
+def _open_png(data: bytes) -> Any:
+    from PIL import Image
+
+    return Image.open(io.BytesIO(data), formats=["PNG"])
+
+
+def _slices(folder: Path) -> list[Path]:
+    """`<folder>/<patient>/*.png` in natural order; names that start with a dot are left out."""
+    patients = [entry for entry in _visible(folder) if entry.is_dir()]
+    return [slice_ for patient in patients for slice_ in _pictures(patient)]
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """Not `is_file`: a link that leads nowhere shall be an error when it is read, not left out."""
+    files = (file for file in _visible(folder) if file.suffix.lower() == ".png")
+    return [file for file in files if not file.is_dir()]
+
+
+def _visible(folder: Path) -> list[Path]:
+    names = (name for name in os.listdir(folder) if not name.startswith("."))
+    return [folder / name for name in sorted(names, key=_natural)]
+
+
+def _natural(name: str) -> tuple[list[str | int], str]:
+    """Sort key in which numbers count as numbers: "2.png" < "10.png"."""
+    parts = re.split(r"(\d+)", name)
+    return [int(part) if part.isdecimal() else part for part in parts], name
+
+
+def _why_empty(folder: Path) -> str:
+    """What is wrong with a folder in which no slices were found."""
+    if _pictures(folder):
+        return (
+            f"{folder} holds pictures itself, so it is a patient's folder; "
+            f"pass the folder above it, {folder.parent}"
+        )
+    deeper = [entry for entry in _visible(folder) if entry.is_dir() and _slices(entry)]
+    if deeper:
+        choice = " or ".join(str(entry) for entry in deeper[:2])
+        return f"{folder} is one level too high: the slices' folder is {choice}"
+    return f"no slices {folder}/<patient>/*.png. {HOW_TO_GET_DATA}"
+
+
+def _check_root(root: Path, name: str) -> Path:
+    root = root.expanduser().absolute()
+    wanted = f"{name} must be a folder that holds train/ and test/, got {root}"
+    if not root.is_dir():
+        raise FileNotFoundError(f"{wanted}, which is no folder. {HOW_TO_GET_DATA}")
+    if any((root / split).is_dir() for split in SPLITS):
+        return root
+    if root.name in SPLITS:
+        raise FileNotFoundError(f"{wanted}; pass the folder above it, {root.parent}")
+    for entry in _visible(root):
+        if any((entry / split).is_dir() for split in SPLITS):
+            raise FileNotFoundError(f"{wanted}; pass the folder in it, {entry}")
+    raise FileNotFoundError(f"{wanted}, which holds neither. {HOW_TO_GET_DATA}")
+
+
+def _check_shape(data_shape: int) -> int:
+    if isinstance(data_shape, bool) or not hasattr(data_shape, "__index__") or data_shape < 1:
+        raise ValueError(f"data_shape must be a positive integer, got {data_shape!r}; use 256")
+    return operator.index(data_shape)
+
+
+def _check_max_value(max_value: float | None) -> float | None:
+    if max_value is not None and not 0 < max_value < float("inf"):
+        raise ValueError(f"max_value must be a positive number, got {max_value!r}; use 4095, say")
+    return None if max_value is None else float(max_value)

@@ -1,0 +1,574 @@
+"""ippy.data: pictures against Pillow and torchvision, folders, and where data is looked for."""
+
+import ast
+import inspect
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import threading
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch.utils.data import DataLoader
+from torchvision.transforms import Compose, Resize, ToTensor
+
+from ippy import data, phantoms
+from ippy.data import MayoDataset, embedded_data, find_data, load_image, project_root
+
+COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """A cache folder for each test, and none of the places where data is looked for."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("IPPY_CACHE", str(folder))
+    monkeypatch.delenv("IPPY_DATA", raising=False)
+    return folder
+
+
+def random_bytes(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
+
+
+def save(path, pixels, mode=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    (image.convert(mode) if mode else image).save(path)
+    return path
+
+
+def raw_png(pixels, bits=8):
+    """A PNG file of pixels (H, W, C), written by hand for the depths that Pillow does not write."""
+    height, width, channels = pixels.shape
+    if bits < 8:
+        rows = [np.packbits(np.unpackbits(r[:, None], axis=1)[:, -bits:]) for r in pixels[..., 0]]
+    else:
+        rows = [row.astype(">u2" if bits == 16 else "u1") for row in pixels]
+
+    def chunk(name, content):
+        checksum = zlib.crc32(name + content)
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+
+    header = struct.pack(">IIBBBBB", width, height, bits, COLOUR_TYPE[channels], 0, 0, 0)
+    content = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", content) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def patient_folder(root, names=("1.png",), size=8):
+    for seed, name in enumerate(names):
+        save(root / name, random_bytes(size, size, seed=seed))
+    return root
+
+
+def pillow_and_torchvision(path, size):
+    return Compose([ToTensor(), Resize((size, size))])(Image.open(path).convert("L"))
+
+
+def palette(transparency=None):
+    image = Image.fromarray(random_bytes(16, 16) % 7).convert("P")
+    image.putpalette(random_bytes(768, seed=5).tobytes())
+    if transparency is not None:
+        image.info["transparency"] = transparency
+    return image
+
+
+@pytest.mark.parametrize(
+    ("image", "mode"),
+    [
+        (Image.fromarray(random_bytes(16, 16)), "L"),
+        (Image.fromarray(random_bytes(16, 16)).convert("1"), "1"),
+        (Image.fromarray(random_bytes(16, 16, 2), "LA"), "LA"),
+        (Image.fromarray(random_bytes(16, 16, 3)), "RGB"),
+        (Image.fromarray(random_bytes(16, 16, 4)), "RGBA"),
+        (palette(), "P"),
+        (palette(bytes(range(0, 210, 30))), "P"),
+        (palette(3), "P"),
+    ],
+)
+def test_every_mode_as_pillow_converts_it(tmp_path, recwarn, image, mode):
+    image.save(tmp_path / "1.png")
+    with Image.open(tmp_path / "1.png") as stored:
+        assert stored.mode == mode
+    x = load_image(tmp_path / "1.png", 16)
+    assert not recwarn.list
+    assert x.dtype == torch.float32
+    assert x.shape == (1, 16, 16)
+    assert torch.equal(x, ToTensor()(image.convert("L")))
+
+
+@pytest.mark.parametrize(
+    ("colour", "grey"), [((255, 0, 0), 76), ((0, 255, 0), 150), ((0, 0, 255), 29)]
+)
+def test_luminance_of_the_primary_colours(tmp_path, colour, grey):
+    for alpha in (0, 128, 255):
+        pixels = np.full((4, 4, 4), (*colour, alpha), np.uint8)
+        assert load_image(save(tmp_path / "1.png", pixels), 4)[0, 0, 0].item() == np.float32(
+            grey / 255
+        )
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_few_bits_fill_the_whole_range(tmp_path, bits):
+    values = np.arange(2**bits, dtype=np.uint8).repeat(4 * 16 // 2**bits).reshape(8, 8, 1)
+    (tmp_path / "1.png").write_bytes(raw_png(values, bits))
+    expected = torch.from_numpy(values[None, ..., 0].astype(np.float32)) / (2**bits - 1)
+    torch.testing.assert_close(load_image(tmp_path / "1.png", 8), expected)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_sixteen_bits_are_all_used(tmp_path, channels):
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(0, 65536, (6, 6, channels))
+    (tmp_path / "1.png").write_bytes(raw_png(pixels, 16))
+    weights = [0.299, 0.587, 0.114] if channels > 2 else [1.0]
+    grey = pixels[..., : len(weights)] @ np.array(weights)
+    x = load_image(tmp_path / "1.png", 6)
+    assert x.dtype == torch.float32
+    np.testing.assert_allclose(x[0], grey / 65535, atol=1.01 / 65535 if channels > 2 else 1e-7)
+
+
+def test_sixteen_bit_colours_that_are_grey(tmp_path):
+    grey = np.arange(0, 65536, 257 * 4).reshape(8, 8, 1)
+    (tmp_path / "1.png").write_bytes(raw_png(grey.repeat(3, axis=2), 16))
+    np.testing.assert_allclose(
+        load_image(tmp_path / "1.png", 8)[0], grey[..., 0] / 65535, atol=1e-7
+    )
+
+
+def test_max_value_is_the_grey_value_that_becomes_one(tmp_path):
+    pixels = np.array([[0, 1000], [2000, 4095]], np.uint16)
+    path = save(tmp_path / "C001" / "1.png", pixels)
+    expected = torch.from_numpy(pixels.astype(np.float32))[None]
+    torch.testing.assert_close(load_image(path, 2, max_value=4095), expected / 4095)
+    torch.testing.assert_close(load_image(path, 2, max_value=8190), expected / 8190)
+    torch.testing.assert_close(MayoDataset(tmp_path, 2, max_value=4095)[0], expected / 4095)
+    with pytest.raises(ValueError, match=r"max_value .*got 4094, but .*1\.png reaches 4095"):
+        load_image(path, 2, max_value=4094)
+
+
+def test_a_dark_slice_stays_dark(tmp_path):
+    for dtype, limit in ((np.uint8, 255), (np.uint16, 65535)):
+        path = save(tmp_path / "1.png", np.full((4, 4), 7, dtype))
+        torch.testing.assert_close(load_image(path, 4), torch.full((1, 4, 4), 7 / limit))
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(side=st.integers(1, 70), size=st.integers(1, 70), seed=st.integers(0, 99))
+def test_resize_as_torchvision(tmp_path, side, size, seed):
+    path = save(tmp_path / "1.png", random_bytes(side, side, seed=seed))
+    x = load_image(path, size)
+    assert x.shape == (1, size, size)
+    torch.testing.assert_close(x, pillow_and_torchvision(path, size), atol=1e-6, rtol=0)
+
+
+def test_white_stays_within_range(tmp_path):
+    path = save(tmp_path / "1.png", np.full((67, 67), 255, np.uint8))
+    for size in range(2, 67):
+        x = load_image(path, size)
+        assert 0.9999 < x.min() <= x.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "rows", "columns"),
+    [
+        (6, 10, slice(0, 6), slice(2, 8)),
+        (11, 4, slice(3, 7), slice(0, 4)),
+        (4, 5, slice(0, 4), slice(0, 4)),
+    ],
+)
+def test_central_square_of_a_picture_that_is_not_square(tmp_path, height, width, rows, columns):
+    pixels = random_bytes(height, width)
+    path = save(tmp_path / "wide.png", pixels)
+    square = save(tmp_path / "square.png", np.ascontiguousarray(pixels[rows, columns]))
+    for size in (len(pixels[rows]), 3, 17):
+        assert torch.equal(load_image(path, size), load_image(square, size))
+
+
+def damaged(kind, good):
+    place = good.index(b"IDAT") + 30
+    return {
+        "empty": b"",
+        "text": b"<!DOCTYPE html><html>404</html>",
+        "signature only": good[:8],
+        "half": good[: len(good) // 2],
+        "last chunk missing": good[:-12],
+        "flipped bit": good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :],
+        "flipped bit in the header": good[:19] + b"\1" + good[20:],
+        "huge": good[:16] + struct.pack(">II", 60_000, 60_000) + good[24:],
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "empty",
+        "text",
+        "signature only",
+        "half",
+        "last chunk missing",
+        "flipped bit",
+        "flipped bit in the header",
+        "huge",
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, kind):
+    path = save(tmp_path / "C001" / "12.png", random_bytes(32, 32))
+    path.write_bytes(damaged(kind, path.read_bytes()))
+    with pytest.raises(ValueError, match=r"12\.png (cannot be read|is not a PNG picture).*take it"):
+        MayoDataset(tmp_path)[0]
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_flipped_bit_in_the_compressed_pixels_never_goes_through(tmp_path, bits):
+    good = raw_png(random_bytes(5, 5, 3), bits)
+    start, end = good.index(b"IDAT") + 4, good.index(b"IEND") - 8
+    for place in range(start, end, 7):
+        content = good[:place] + bytes([good[place] ^ 16]) + good[place + 1 :]
+        (tmp_path / "1.png").write_bytes(content)
+        with pytest.raises(ValueError, match=r"1\.png cannot be read"):
+            load_image(tmp_path / "1.png", 5)
+
+
+def test_a_decompression_bomb_is_refused(tmp_path):
+    good = raw_png(np.zeros((1, 1, 1), np.uint8))
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    bomb = good[:16] + header + struct.pack(">I", zlib.crc32(b"IHDR" + header)) + good[33:]
+    (tmp_path / "1.png").write_bytes(bomb)
+    with pytest.raises(ValueError, match=r"1\.png cannot be read .*decompression bomb"):
+        load_image(tmp_path / "1.png", 8)
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "GIF", "BMP", "TIFF"])
+def test_another_format_under_the_name_of_png(tmp_path, format_):
+    Image.fromarray(random_bytes(8, 8)).save(tmp_path / "1.png", format=format_)
+    with pytest.raises(ValueError, match=r"1\.png is not a PNG picture; save it as PNG"):
+        load_image(tmp_path / "1.png", 8)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"1\.png"):
+        load_image(tmp_path / "1.png", 8)
+
+
+@pytest.mark.parametrize("data_shape", [0, -3, 2.0, "256", None, True, (8, 8)])
+def test_bad_data_shape(tmp_path, data_shape):
+    path = save(tmp_path / "C001" / "1.png", random_bytes(8, 8))
+    for call in (lambda: load_image(path, data_shape), lambda: MayoDataset(tmp_path, data_shape)):
+        with pytest.raises(ValueError, match="data_shape must be a positive integer, got"):
+            call()
+
+
+@pytest.mark.parametrize("max_value", [0, -1, float("nan"), float("inf")])
+def test_bad_max_value(tmp_path, max_value):
+    path = save(tmp_path / "C001" / "1.png", random_bytes(8, 8))
+    with pytest.raises(ValueError, match="max_value must be a positive number, got"):
+        load_image(path, 8, max_value)
+    with pytest.raises(ValueError, match="max_value must be a positive number, got"):
+        MayoDataset(tmp_path, 8, max_value)
+
+
+def test_natural_order_of_patients_and_slices(tmp_path):
+    for patient in ("C10", "C2", "b"):
+        patient_folder(tmp_path / patient, ["10.png", "2.png", "1.png", "02.png", "slice.png"])
+    names = ["1.png", "02.png", "2.png", "10.png", "slice.png"]
+    expected = [tmp_path / patient / name for patient in ("C2", "C10", "b") for name in names]
+    assert MayoDataset(tmp_path).paths == expected
+
+
+def test_digits_of_other_scripts_in_a_name(tmp_path):
+    patient_folder(tmp_path / "José ²", ["³.png", "٣.png", "12.png"])
+    assert [path.name for path in MayoDataset(tmp_path).paths] == ["٣.png", "12.png", "³.png"]
+
+
+def test_only_visible_png_files_of_patients_count(tmp_path):
+    patient_folder(tmp_path / "C001", ["1.png", "2.PNG", "._1.png", "scan.jpg", "deep/3.png"])
+    patient_folder(tmp_path / ".ipynb_checkpoints")
+    patient_folder(tmp_path, ["stray.png"])
+    (tmp_path / "C001" / "folder.png").mkdir()
+    (tmp_path / "notes.txt").write_text("x")
+    names = [path.relative_to(tmp_path).as_posix() for path in MayoDataset(tmp_path).paths]
+    assert names == ["C001/1.png", "C001/2.PNG"]
+
+
+def test_items_are_the_pictures(tmp_path):
+    patient_folder(tmp_path / "C001", [f"{i}.png" for i in range(4)], size=9)
+    for cache in (True, False):
+        slices = MayoDataset(str(tmp_path), 6, cache=cache)
+        assert len(slices) == 4
+        for i, x in enumerate(slices):
+            assert torch.equal(x, load_image(slices.paths[i], 6))
+        assert torch.equal(slices[-1], slices[3])
+        assert torch.equal(slices[torch.tensor(1)], slices[1])
+        with pytest.raises(IndexError):
+            slices[4]
+        with pytest.raises(TypeError, match="integer"):
+            slices[0:2]
+    assert "4 slices" in repr(slices)
+
+
+def test_data_shape_is_256_unless_said_otherwise(tmp_path):
+    patient_folder(tmp_path / "C001")
+    assert MayoDataset(tmp_path)[0].shape == (1, 256, 256)
+
+
+def test_without_a_cache_nothing_is_kept(tmp_path, own_cache):
+    patient_folder(tmp_path / "C001")
+    MayoDataset(tmp_path, 8, cache=False)[0]
+    assert os.listdir(own_cache) == []
+
+
+def test_workers_give_the_same_batches(tmp_path):
+    patient_folder(tmp_path / "C001", [f"{i}.png" for i in range(6)])
+    slices = MayoDataset(tmp_path, 8)
+    expected = torch.stack([load_image(path, 8) for path in slices.paths])
+    for _ in range(2):
+        batches = list(DataLoader(slices, batch_size=2, num_workers=2))
+        assert torch.equal(torch.cat(batches), expected)
+
+
+def test_a_relative_folder_outlives_a_change_of_directory(tmp_path, monkeypatch):
+    patient_folder(tmp_path / "train" / "C001")
+    monkeypatch.chdir(tmp_path)
+    slices = MayoDataset("train", 8)
+    monkeypatch.chdir("/")
+    assert slices[0].shape == (1, 8, 8)
+
+
+def test_home_folder_is_understood(tmp_path, monkeypatch):
+    patient_folder(tmp_path / "scans" / "C001")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert len(MayoDataset("~/scans")) == 1
+    (tmp_path / "train").mkdir()
+    assert find_data("~") == tmp_path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_links(tmp_path):
+    patient_folder(tmp_path / "real" / "C001")
+    folder = tmp_path / "linked"
+    folder.mkdir()
+    (folder / "C001").symlink_to(tmp_path / "real" / "C001")
+    (folder / "C002").symlink_to(folder / "C002")
+    (folder / "C003").mkdir()
+    (folder / "C003" / "1.png").symlink_to(tmp_path / "gone.png")
+    slices = MayoDataset(folder, 8)
+    assert torch.equal(slices[0], MayoDataset(tmp_path / "real", 8)[0])
+    with pytest.raises(FileNotFoundError, match=r"C003.1\.png"):
+        slices[1]
+
+
+def test_an_empty_folder_says_what_was_looked_for(tmp_path):
+    (tmp_path / "C001").mkdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        MayoDataset(tmp_path)
+    assert f"{tmp_path}/<patient>/*.png" in str(caught.value)
+    assert "ippy data make" in str(caught.value)
+    assert "IPPY_DATA" in str(caught.value)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    for name in ("nowhere", "file"):
+        with pytest.raises(FileNotFoundError, match=f"{name}, which is none.*ippy data make"):
+            MayoDataset(tmp_path / name)
+
+
+def test_a_folder_one_level_too_low(tmp_path):
+    patient_folder(tmp_path / "C001")
+    with pytest.raises(FileNotFoundError, match="a patient's folder; pass the folder above") as e:
+        MayoDataset(tmp_path / "C001")
+    assert str(e.value).endswith(str(tmp_path))
+
+
+def test_a_folder_one_level_too_high(tmp_path):
+    patient_folder(tmp_path / "train" / "C001")
+    patient_folder(tmp_path / "test" / "C002")
+    patient_folder(tmp_path / "unrelated")
+    (tmp_path / "unrelated" / "1.png").unlink()
+    with pytest.raises(FileNotFoundError, match="one level too high") as e:
+        MayoDataset(tmp_path)
+    assert str(e.value).endswith(f"{tmp_path / 'test'} or {tmp_path / 'train'}")
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """The four places, each with a train folder, in the order in which they are looked at."""
+    project = tmp_path / "project"
+    given, named, embedded = tmp_path / "given", tmp_path / "named", tmp_path / "embedded"
+    order = [given, named, project / "Mayo", embedded]
+    for place in order:
+        (place / "train").mkdir(parents=True)
+    monkeypatch.setenv("IPPY_DATA", str(named))
+    monkeypatch.setattr(data, "project_root", lambda: project)
+    monkeypatch.setattr(data, "embedded_data", lambda: embedded)
+    return order
+
+
+def test_order_of_the_places(places, monkeypatch):
+    given, named, mayo, embedded = places
+    assert find_data(given) == find_data(str(given)) == given
+    assert find_data() == named
+    monkeypatch.setenv("IPPY_DATA", "")
+    assert find_data() == mayo
+    shutil.rmtree(mayo)
+    assert find_data() == embedded
+
+
+def test_a_place_without_slices_is_an_error_and_not_passed_over(places, monkeypatch):
+    given, named, mayo, _ = places
+    for place in (given, named, mayo):
+        (place / "train").rmdir()
+    with pytest.raises(FileNotFoundError, match=r"data_path must be a folder .*given, which holds"):
+        find_data(given)
+    with pytest.raises(FileNotFoundError, match=r"variable IPPY_DATA must .*ippy data make"):
+        find_data()
+    monkeypatch.delenv("IPPY_DATA")
+    with pytest.raises(FileNotFoundError, match="the project's folder Mayo must be"):
+        find_data()
+    with pytest.raises(FileNotFoundError, match=r"nowhere, which is no folder.*ippy data make"):
+        find_data(given / "nowhere")
+
+
+def test_one_split_is_enough(tmp_path):
+    (tmp_path / "test").mkdir()
+    assert find_data(tmp_path) == tmp_path
+
+
+def test_a_root_one_level_off(tmp_path):
+    (tmp_path / "Mayo" / "test").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=r"pass the folder above it") as e:
+        find_data(tmp_path / "Mayo" / "test")
+    assert str(e.value).endswith(str(tmp_path / "Mayo"))
+    with pytest.raises(FileNotFoundError, match="pass the folder in it") as e:
+        find_data(tmp_path)
+    assert str(e.value).endswith(str(tmp_path / "Mayo"))
+
+
+def test_relative_place_becomes_absolute(tmp_path, monkeypatch):
+    (tmp_path / "train").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert find_data(".") == tmp_path
+
+
+def test_project_root(tmp_path, monkeypatch):
+    assert (project_root() / "ippy" / "data.py").samefile(data.__file__)
+    monkeypatch.setattr(data, "__file__", str(tmp_path / "site-packages" / "ippy" / "data.py"))
+    monkeypatch.chdir(tmp_path)
+    assert project_root() == tmp_path
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """`write_dataset`, replaced by one that writes one file and notes where."""
+    made = []
+
+    def write_dataset(root, **_):
+        made.append(Path(root))
+        patient_folder(Path(root) / "train" / "P000")
+
+    monkeypatch.setattr(phantoms, "write_dataset", write_dataset)
+    return made
+
+
+def test_embedded_data_is_made_once_in_the_cache_folder(calls, own_cache):
+    root = embedded_data()
+    assert root.parent == own_cache
+    assert (root / "train" / "P000" / "1.png").is_file()
+    assert embedded_data() == find_data() == root
+    assert len(calls) == 1
+    assert sorted(os.listdir(own_cache)) in ([root.name], [root.name, f"{root.name}.lock"])
+
+
+def test_two_that_ask_at_once_make_the_embedded_data_once(calls, monkeypatch):
+    quick = phantoms.write_dataset
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(root, **_):
+        begun.set()
+        go_on.wait(10)
+        quick(root)
+
+    monkeypatch.setattr(phantoms, "write_dataset", slow)
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(embedded_data())) for _ in range(2)]
+    threads[0].start()
+    begun.wait(10)
+    threads[1].start()
+    threads[1].join(0.2)
+    assert found == []
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert len(found) == 2
+    assert len(calls) == 1
+
+
+def test_interrupted_making_starts_again(calls, own_cache, monkeypatch):
+    whole = phantoms.write_dataset
+
+    def interrupted(root, **_):
+        patient_folder(Path(root) / "train" / "P999")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(phantoms, "write_dataset", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        embedded_data()
+    monkeypatch.setattr(phantoms, "write_dataset", whole)
+    root = embedded_data()
+    assert os.listdir(root / "train") == ["P000"]
+    assert not [name for name in os.listdir(own_cache) if "unfinished" in name]
+
+
+@pytest.mark.parametrize("changed", [phantoms, *phantoms.SOURCES])
+def test_a_change_of_the_phantoms_makes_new_data(calls, monkeypatch, changed):
+    first, source = embedded_data(), inspect.getsource
+    monkeypatch.setattr(inspect, "getsource", lambda m: source(m) + " " * (m is changed))
+    assert embedded_data() != first
+    assert len(calls) == 2
+
+
+def test_every_module_that_draws_is_in_the_hash():
+    for module in (phantoms, *phantoms.SOURCES):
+        nodes = ast.walk(ast.parse(inspect.getsource(module)))
+        imports = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+        drawing = {"ippy", *(source.__name__ for source in phantoms.SOURCES)}
+        assert {name for name in imports if name and name.startswith("ippy")} <= drawing
+
+
+def test_no_room_for_the_embedded_data(tmp_path, calls, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("IPPY_CACHE", str(tmp_path / "file"))
+    with pytest.raises(OSError, match=r"cannot be written to .*file .*IPPY_CACHE"):
+        embedded_data()
+
+
+def test_import_loads_nothing_heavy():
+    heavy = {"PIL", "torchvision", "torchmetrics", "matplotlib", "platformdirs"}
+    code = (
+        "import sys, torch; before = set(sys.modules); import ippy.data, ippy.metrics; "
+        f"print({heavy} & (set(sys.modules) - before) or 'nothing')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "nothing"
+
+
+def test_real_slices(real_slices):
+    slices = MayoDataset(real_slices / "test")
+    assert [path.stem for path in slices.paths] == sorted((p.stem for p in slices.paths), key=int)
+    for i in range(0, len(slices), 10):
+        expected = pillow_and_torchvision(slices.paths[i], 256)
+        for _ in range(2):
+            torch.testing.assert_close(slices[i], expected, atol=1e-6, rtol=0)
