@@ -1,0 +1,112 @@
+"""How reconstructions are judged: one fixed measurement a slice, scored against the slice."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ippy.metrics import psnr, ssim
+from ippy.noise import gaussian_noise
+from ippy.operators import Operator
+
+
+class Slices(Protocol):
+    """Slices of shape (C, H, W), by number: a `MayoDataset`, or a list of tensors."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Tensor: ...
+
+
+def measure(x: Tensor, K: Operator, noise_level: float, seed: int) -> Tensor:
+    """y_delta = Kx + e, with ‖e_i‖ = noise_level · ‖Kx_i‖ and e drawn from `seed` on any device.
+
+    Args:
+        x: (H, W), (C, H, W) or (N, C, H, W).
+
+    Returns:
+        y_delta, of the shape of Kx.
+    """
+    y = K(x)
+    return y + gaussian_noise(y, noise_level, torch.Generator().manual_seed(seed))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How good reconstructions are, one value a slice.
+
+    Attributes:
+        psnr: (N,), in dB, data range 1.
+        ssim: (N,), Gaussian window, data range 1.
+        names: the slices.
+    """
+
+    psnr: Tensor
+    ssim: Tensor
+    names: list[str]
+
+    @property
+    def mean_psnr(self) -> float:
+        return float(self.psnr.mean())
+
+    @property
+    def mean_ssim(self) -> float:
+        return float(self.ssim.mean())
+
+    def __str__(self) -> str:
+        count = f"{len(self.psnr)} slice" + ("s" if len(self.psnr) != 1 else "")
+        spread = [float(values.std(correction=0)) for values in (self.psnr, self.ssim)]
+        return (
+            f"PSNR {self.mean_psnr:.2f} ± {spread[0]:.2f} dB, "
+            f"SSIM {self.mean_ssim:.3f} ± {spread[1]:.3f} ({count})"
+        )
+
+
+@torch.no_grad()
+def evaluate(
+    reconstruct: Callable[[Tensor], Tensor],
+    K: Operator,
+    dataset: Slices,
+    noise_level: float,
+    progress: bool = False,
+) -> Scores:
+    """PSNR and SSIM of reconstruct(Kx + e) against x, for each slice x of a data set.
+
+    The noise of a slice is drawn from its number, so that it is the same for every method: the
+    file's name where that is a number (slice 12 is 12.png), else its place in the data set.
+
+    Args:
+        reconstruct: maps (1, C, H, W) to (1, C, H, W): a network, which is put in eval mode
+            meanwhile, or any function. `lambda y: y` scores the measurement itself.
+        K: the operator that measures.
+        dataset: slices of shape (C, H, W).
+        noise_level: ‖e‖ / ‖y‖.
+    """
+    if len(dataset) == 0:
+        raise ValueError("dataset must hold at least one slice, got none")
+    device, training = torch.device("cpu"), False
+    if isinstance(reconstruct, nn.Module):
+        device = next((p.device for p in reconstruct.parameters()), device)
+        training = reconstruct.training
+        reconstruct.eval()
+    names = _names(dataset)
+    rows = []
+    for index in tqdm(range(len(dataset)), disable=not progress, unit="slice"):
+        x = dataset[index][None]  # (1, C, H, W)
+        number = int(names[index]) % 2**63 if names[index].isdecimal() else index
+        y_delta = measure(x, K, noise_level, seed=number)
+        x_hat = reconstruct(y_delta.to(device)).to(x.device)
+        rows.append(torch.stack([psnr(x_hat, x), ssim(x_hat, x)]))
+    if isinstance(reconstruct, nn.Module):
+        reconstruct.train(training)
+    table = torch.cat(rows, dim=1)  # (2, N)
+    return Scores(table[0], table[1], names)
+
+
+def _names(dataset: Slices) -> list[str]:
+    paths = getattr(dataset, "paths", None)
+    return [str(i) if paths is None else Path(paths[i]).stem for i in range(len(dataset))]

@@ -1,0 +1,117 @@
+"""SOAP: Adam, in coordinates in which the entries of the gradient are nearly uncorrelated."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+class SOAP(Optimizer):
+    """W ← W − lr · P (M / (√V + eps)) Qᵀ, where M and V are Adam's averages of PᵀGQ and its square.
+
+    A convolution's weight (out, in, k, k) is read as a matrix W of shape (out, in·k·k); G is its
+    gradient. Running averages L of GGᵀ and R of GᵀG tell which rows of the gradient, and which
+    columns, vary together. Their eigenvectors P and Q turn it into coordinates that vary one by
+    one, and there Adam, which scales every number by itself, scales the right ones. The basis is
+    refreshed every `refresh` steps by one step of orthogonal iteration. Biases, and other
+    parameters with a single axis, get plain Adam. The first step only opens the averages.
+
+    Args:
+        params: what is to be trained.
+        lr: learning rate.
+        betas: how much of M, and of V, L and R, is kept in a step.
+        eps: added to √V.
+        refresh: steps from one basis to the next.
+
+    Raises:
+        ValueError: a setting is out of its range.
+
+    Source: Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", 2024, Algorithm 3.
+
+    >>> w = torch.nn.Parameter(torch.ones(2, 3))
+    >>> optimiser = SOAP([w], lr=0.1)
+    >>> for _ in range(100):
+    ...     optimiser.zero_grad()
+    ...     (w**2).sum().backward()
+    ...     optimiser.step()
+    >>> bool((w.abs() < 0.1).all())
+    True
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 3e-3,
+        betas: tuple[float, float] = (0.95, 0.95),
+        eps: float = 1e-8,
+        refresh: int = 10,
+    ) -> None:
+        if not lr >= 0:
+            raise ValueError(f"lr must not be negative, got {lr}")
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas must lie in [0, 1), got {betas}")
+        if not eps > 0:
+            raise ValueError(f"eps must be positive, got {eps}")
+        if refresh < 1:
+            raise ValueError(f"refresh must be a positive number of steps, got {refresh}")
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "refresh": refresh})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Move every parameter that has a gradient."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    direction = self._direction(parameter.grad, self.state[parameter], group)
+                    parameter.sub_(direction.view_as(parameter), alpha=group["lr"])
+        return loss
+
+    def _direction(self, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:
+        """Take a gradient in; return the direction of the step, W's change over −lr."""
+        matrix = grad.ndim > 1
+        G = grad.reshape(len(grad), -1) if matrix else grad[None]  # (rows, columns)
+        if not state:
+            state |= {"step": 0, "M": torch.zeros_like(G), "V": torch.zeros_like(G)}
+            if matrix:
+                state |= {"L": G @ G.T, "R": G.T @ G}
+                state |= {"P": _eigenvectors(state["L"]), "Q": _eigenvectors(state["R"])}
+            return torch.zeros_like(G)
+
+        beta1, beta2 = group["betas"]
+        state["step"] += 1
+        turned = state["P"].T @ G @ state["Q"] if matrix else G
+        state["M"].lerp_(turned, 1 - beta1)
+        state["V"].lerp_(turned**2, 1 - beta2)
+        M = state["M"] / (1 - beta1 ** state["step"])
+        V = state["V"] / (1 - beta2 ** state["step"])
+        direction = M / (V.sqrt() + group["eps"])
+        if matrix:
+            direction = state["P"] @ direction @ state["Q"].T
+            state["L"].lerp_(G @ G.T, 1 - beta2)
+            state["R"].lerp_(G.T @ G, 1 - beta2)
+            if state["step"] % group["refresh"] == 0:
+                _refresh(state)
+        return direction
+
+
+def _refresh(state: dict[str, Any]) -> None:
+    """Turn P and Q towards the eigenvectors of L and R, sorted; carry M and V over to them."""
+    M = state["P"] @ state["M"] @ state["Q"].T
+    for basis, average, axis in (("P", "L", 0), ("Q", "R", 1)):
+        image = state[average] @ state[basis]
+        order = (state[basis] * image).sum(dim=0).argsort(descending=True)
+        state[basis] = torch.linalg.qr(image[:, order])[0]
+        state["V"] = state["V"].index_select(axis, order)
+    state["M"] = state["P"].T @ M @ state["Q"]
+
+
+def _eigenvectors(A: Tensor) -> Tensor:
+    """The eigenvectors of a symmetric matrix, as columns."""
+    # In float32 the solver fails on some matrices of low rank: a nearly dead ReLU gives such ones.
+    return torch.linalg.eigh(A.double())[1].to(A.dtype)

@@ -1,0 +1,200 @@
+"""The shipped weights are what the manifest says, and can be made again by one call."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ippy import course, weights
+from ippy.data import MayoDataset
+from ippy.models import SimpleCNN, load_weights
+from ippy.phantoms import phantom
+from ippy.recipe import PRESETS
+from ippy.training import evaluate
+from ippy.weights import CATALOGUE, Entry, describe, make_weights, read_manifest, sha256, thin
+
+FOLDER = weights.weights_folder()
+MANIFEST = read_manifest()
+TINY = {
+    "one": Entry(replace(PRESETS["tiny"], steps=4)),
+    "two": Entry(replace(PRESETS["tiny"], steps=3, start="default"), {"final_activation": "tanh"}),
+}
+
+
+def test_every_file_is_in_the_manifest_and_the_catalogue():
+    files = {path.stem for path in FOLDER.glob("*.pth")}
+    assert files == set(MANIFEST) == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_a_file_is_the_one_that_the_manifest_describes(name):
+    entry, path = MANIFEST[name], FOLDER / f"{name}.pth"
+    assert sha256(path) == entry["sha256"]
+    model = load_weights(SimpleCNN(**entry["architecture"]), path)
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    assert sum(values.numel() for values in state.values()) == entry["parameters"]
+    assert not model.training
+    for part, value in describe(name).items():
+        assert entry[part] == value, part
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_an_entry_tells_how_the_training_went(name):
+    entry = MANIFEST[name]
+    steps = [point["step"] for point in entry["history"]]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == entry["recipe"]["steps"]
+    assert len(steps) <= weights.HISTORY_LENGTH
+    assert all(point["loss"] > 0 for point in entry["history"])
+    assert entry["seconds"] > 0
+    assert set(entry["versions"]) == {"python", "torch"}
+    assert entry["blur"] == course.BLUR
+
+
+def test_the_weights_were_trained_on_the_slices_that_are_embedded_now():
+    root = course.embedded_data()
+    train_set = MayoDataset(root / "train")
+    data = {"slices": len(train_set), "sha256": weights.fingerprint(train_set)}
+    for name, entry in MANIFEST.items():
+        assert entry["data"] == data, name
+
+
+@pytest.mark.parametrize("name", ["CNN", "filters-8", "head-residual-tanh-0"])
+def test_a_network_scores_what_the_manifest_says(name):
+    """Slices of which the manifest holds the scores one by one; 0.1 dB is for other processors."""
+    entry = MANIFEST[name]
+    test_set = MayoDataset(course.embedded_data() / "test")
+    some = list(range(0, len(test_set), 10))
+    model = load_weights(SimpleCNN(**entry["architecture"]), FOLDER / f"{name}.pth")
+    level = entry["scores"]["noise_level"]
+    data = [test_set[i] for i in some]
+    numbers = [test_set.paths[i].stem for i in some]
+    scores = evaluate(model, course.blurring(), Named(data, numbers), level)
+    expected = [entry["scores"]["psnr_of_slices"][i] for i in some]
+    assert scores.psnr.tolist() == pytest.approx(expected, abs=0.1)
+    mean = sum(entry["scores"]["psnr_of_slices"]) / len(test_set)
+    assert entry["scores"]["psnr"] == pytest.approx(mean, abs=0.01)
+
+
+class Named(list):
+    """Slices with the numbers of their files."""
+
+    def __init__(self, slices, numbers):
+        super().__init__(slices)
+        self.paths = [f"{number}.png" for number in numbers]
+
+
+@pytest.fixture
+def small_world(tmp_path, monkeypatch):
+    """Two tiny networks, four small slices, and a project folder of their own."""
+    from PIL import Image
+
+    for split, seeds in (("train", range(3)), ("test", range(7, 9))):
+        (tmp_path / "data" / split / "P0").mkdir(parents=True)
+        for seed in seeds:
+            grey = (phantom(seed, 64) * 255).round().astype("uint8")
+            Image.fromarray(grey).save(tmp_path / "data" / split / "P0" / f"{seed}.png")
+    monkeypatch.setattr(weights, "embedded_data", lambda: tmp_path / "data")
+    monkeypatch.setattr(weights, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(weights, "MayoDataset", lambda path: MayoDataset(path, 64, cache=False))
+    monkeypatch.setattr(course, "IMG_SHAPE", (64, 64))
+    monkeypatch.setattr(
+        weights.course, "blurring", lambda: course.Blurring((64, 64), **course.BLUR)
+    )
+    monkeypatch.setattr(weights, "CATALOGUE", TINY)
+    return tmp_path
+
+
+def test_networks_are_made_with_their_manifest(small_world):
+    paths = make_weights(progress=False)
+    assert paths == [small_world / "weights" / name for name in ("one.pth", "two.pth")]
+    manifest = read_manifest(small_world / "weights")
+    assert list(manifest) == ["one", "two"]
+    entry = manifest["two"]
+    assert entry["sha256"] == sha256(paths[1])
+    assert entry["command"] == "ippy train --weights two"
+    assert entry["architecture"]["final_activation"] == "tanh"
+    assert entry["parameters"] == 9857
+    assert entry["recipe"]["start"] == "default"
+    assert entry["data"]["slices"] == 3
+    assert [point["step"] for point in entry["history"]] == [3]
+    model = load_weights(SimpleCNN(**entry["architecture"]), paths[1])
+    test_set = MayoDataset(small_world / "data" / "test", 64, cache=False)
+    K = course.Blurring((64, 64), **course.BLUR)
+    scores = evaluate(model, K, test_set, 0.01)
+    assert entry["scores"]["psnr"] == pytest.approx(scores.mean_psnr, abs=1e-2)
+    assert entry["scores"]["psnr_of_slices"] == pytest.approx(scores.psnr.tolist(), abs=1e-2)
+    assert entry["scores"]["ssim"] == pytest.approx(scores.mean_ssim, abs=1e-3)
+    measured = evaluate(lambda y: y, K, test_set, 0.01)
+    assert entry["scores"]["measurement_psnr"] == pytest.approx(measured.mean_psnr, abs=1e-2)
+    assert entry["scores"]["measurement_ssim"] == pytest.approx(measured.mean_ssim, abs=1e-3)
+    assert list((small_world / "runs" / "weights").iterdir()) == []
+
+
+def test_what_is_up_to_date_is_left_alone_and_the_rest_is_made(small_world, capsys):
+    one, _ = make_weights(folder=small_world / "w", progress=False)
+    stamp, content = one.stat().st_mtime_ns, one.read_bytes()
+    make_weights(folder=small_world / "w")
+    assert capsys.readouterr().out == "one: up to date\ntwo: up to date\n"
+    assert one.stat().st_mtime_ns == stamp
+
+    one.write_bytes(b"damaged")
+    make_weights(["one"], small_world / "w")
+    assert "one: 4 steps" in capsys.readouterr().out
+    assert one.read_bytes() == content
+
+    manifest = read_manifest(small_world / "w")
+    manifest["one"]["data"]["sha256"] = "other slices"
+    manifest["two"]["recipe"]["steps"] = 5
+    (small_world / "w" / "manifest.json").write_text(json.dumps(manifest))
+    one.unlink()
+    make_weights("two", small_world / "w")
+    assert capsys.readouterr().out == "two: 3 steps\n"
+    assert not one.exists()
+    assert read_manifest(small_world / "w")["one"] == manifest["one"]
+    make_weights(None, small_world / "w")
+    assert capsys.readouterr().out == "one: 4 steps\ntwo: up to date\n"
+
+
+def test_unknown_names_are_refused_before_anything_is_made(small_world):
+    with pytest.raises(ValueError, match="names must be of one, two, got 'three'"):
+        make_weights(["one", "three"])
+    assert not (small_world / "weights").exists()
+
+
+def test_no_manifest_is_an_empty_one(tmp_path):
+    assert read_manifest(tmp_path) == {}
+
+
+def test_thinning_keeps_the_end_and_the_mean():
+    history = [{"step": k, "loss": float(k), "seconds": 1.0} for k in range(1, 8)]
+    history[3]["psnr"], history[4]["psnr"], history[6]["psnr"] = 30.12345, 31.0, 32.0
+    assert thin(history, 3) == [
+        {"step": 3, "loss": 2.0},
+        {"step": 6, "loss": 5.0, "psnr": 31.0},
+        {"step": 7, "loss": 7.0, "psnr": 32.0},
+    ]
+    assert thin(history[3:4], 3) == [{"step": 4, "loss": 4.0, "psnr": 30.123}]
+    assert thin([]) == []
+
+
+def test_the_catalogue_has_what_the_chapters_need():
+    assert CATALOGUE["CNN"].recipe == PRESETS["long"]
+    assert CATALOGUE["CNN-noiseless"].recipe == replace(PRESETS["short"], noise_level=0.0)
+    assert CATALOGUE["CNN-noise5"].recipe.noise_level == 0.05
+    heads = [CATALOGUE[f"head-{head}-2"] for head in weights.HEADS]
+    assert len({entry.recipe for entry in heads}) == 1
+    assert heads[0].recipe.seed == 2
+    residual = CATALOGUE["head-residual-tanh-1"].model()
+    assert residual.residual
+    assert isinstance(residual.final_activation, torch.nn.Tanh)
+    sizes = {name: describe(name)["parameters"] for name in ("filters-8", "filters-64", "kernel-7")}
+    assert sizes == {"filters-8": 737, "filters-64": 38_145, "kernel-7": 53_377}
+
+
+def test_reading_the_manifest_needs_no_data():
+    code = "from ippy.weights import read_manifest; read_manifest()"
+    subprocess.run([sys.executable, "-c", code], check=True, env={"IPPY_DATA": "/nowhere"})
