@@ -33,7 +33,19 @@ __all__ = [
 ]
 
 _MODULES = frozenset(
-    {"classical", "cli", "course", "data", "device", "figures", "phantoms", "training"}
+    {
+        "cache",
+        "classical",
+        "cli",
+        "course",
+        "data",
+        "device",
+        "evaluation",
+        "figures",
+        "phantoms",
+        "training",
+        "weights",
+    }
 )
 
 

@@ -7,6 +7,7 @@ Rounded pixels would need less room (a whole Mayo set, 3,633 slices of 256×256,
 but then an item would depend, in its last bits, on where it comes from.
 """
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -100,11 +101,13 @@ class SliceCache:
             handle, temporary = tempfile.mkstemp(dir=entry.parent, suffix=".tmp")
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
-            os.replace(temporary, entry)
+            try:
+                os.replace(temporary, entry)
+            except PermissionError:
+                # On Windows a file that is being read elsewhere cannot be replaced.
+                if not entry.is_file():
+                    raise
         except OSError as error:
-            # On Windows a file that another process reads cannot be replaced; the next one tries.
-            if isinstance(error, PermissionError) and entry.is_file():
-                return
             self.writable = False
             warnings.warn(
                 f"decoded slices cannot be kept in {self.folder} ({error}), so that each epoch "
@@ -113,7 +116,8 @@ class SliceCache:
             )
         finally:
             if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
 
 
 def _stamp(file: Path | int) -> Stamp:

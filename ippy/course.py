@@ -4,6 +4,7 @@ Everything that the chapters, the shipped weights and the tests share is here. C
 anew, and the whole book follows.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -67,11 +68,9 @@ def load_model(name: str = "CNN", **changes: Any) -> SimpleCNN:
     Its architecture is the one in `weights/manifest.json`; a keyword of `SimpleCNN` given here
     replaces it, such as `padding_mode="circular"`.
     """
-    import json
-
     path = weights_path(name)
-    manifest = json.loads((path.parent / "manifest.json").read_text(encoding="utf-8"))
-    architecture = manifest["weights"][path.name]["architecture"]
+    manifest = json.loads(path.with_name("manifest.json").read_text(encoding="utf-8"))
+    architecture = manifest[name]["architecture"]
     return load_weights(SimpleCNN(**{**architecture, **changes}), path)
 
 

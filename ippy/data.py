@@ -7,6 +7,7 @@ import operator
 import os
 import re
 import shutil
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +292,8 @@ def _check_shape(data_shape: int) -> int:
 
 
 def _check_max_value(max_value: float | None) -> float | None:
-    if max_value is not None and not 0 < max_value < float("inf"):
+    if max_value is None:
+        return None
+    if not isinstance(max_value, Real) or not 0 < max_value < float("inf"):
         raise ValueError(f"max_value must be a positive number, got {max_value!r}; use 4095, say")
-    return None if max_value is None else float(max_value)
+    return float(max_value)

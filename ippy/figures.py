@@ -561,6 +561,7 @@ def show_reconstructions(
     reconstructions: Mapping[str, Tensor],
     *,
     detail: tuple[int, int, int] | None = None,
+    limits: tuple[float, float] = (0.0, 1.0),
     limit: float | None = None,
 ) -> Figure:
     """A slice beside its reconstructions, magnified, and their error maps with one shared bar.
@@ -570,21 +571,25 @@ def show_reconstructions(
     Parameters
     ----------
     x
-        The true slice, (H, W), (1, H, W) or (1, 1, H, W), black at 0 and white at 1.
+        The true slice, (H, W), (1, H, W) or (1, 1, H, W).
     reconstructions
         Title → picture of the size of `x`.
     detail
         (top row, left column, side) of the square to magnify; the whole slice by default.
+    limits
+        Grey values of black and white.
     limit
         Error at the bright end of the bar; by default the 99.5 % quantile of all maps.
 
     Raises
     ------
     ValueError
-        A picture is not of the size of `x`, or the detail leaves the slice.
+        A picture is not of the size of `x`, the detail leaves the slice, or `limits` do not
+        increase.
     """
     truth = _picture("x", x)
     pictures = _pictures("reconstructions", reconstructions)
+    low, high = _limits(limits, pictures)
     for title, picture in pictures.items():
         if picture.shape != truth.shape:
             raise ValueError(
@@ -605,9 +610,9 @@ def show_reconstructions(
         for ax, (title, picture) in zip(
             axes[0], {"slice x": truth, **pictures}.items(), strict=True
         ):
-            ax.imshow(picture[window], cmap="gray", vmin=0, vmax=1)
+            ax.imshow(picture[window], cmap="gray", vmin=low, vmax=high)
             _frame(ax, title)
-        axes[1, 0].imshow(truth, cmap="gray", vmin=0, vmax=1)
+        axes[1, 0].imshow(truth, cmap="gray", vmin=low, vmax=high)
         _frame(axes[1, 0], "")
         if detail:
             corner = (left - 0.5, top - 0.5)

@@ -326,8 +326,10 @@ class Blurring(Operator):
         """The kernel, or its FFT where that is the faster way, for x's dtype and device."""
         key = x.dtype, x.device
         if key not in self._responses:
-            # In float64 torch convolves by copying the image once for each kernel element.
-            by_fft = self._kernel.numel() > (81 if x.dtype == torch.float32 else 9)
+            # Where the two cross, measured. In float64 torch convolves by copying the image once
+            # for each element of the kernel.
+            direct = 9 if x.dtype == torch.float64 else 25 if self._wraps else 81
+            by_fft = self._kernel.numel() > direct
             with torch.inference_mode(False):
                 response = self._spectrum(x.dtype) if by_fft else self._kernel.to(x.dtype)
                 self._responses[key] = response.to(x.device)

@@ -18,6 +18,7 @@ from ippy.recipe import PRESETS, Recipe
 from ippy.training import evaluate, train
 
 HISTORY_LENGTH = 50
+STANDARD = {"n_filters": 32, "in_ch": 1, "out_ch": 1}
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Entry:
 
     def model(self) -> SimpleCNN:
         """The network, untrained."""
-        return SimpleCNN(**{"in_ch": 1, "out_ch": 1, "n_filters": 32} | self.architecture)
+        return SimpleCNN(**STANDARD | self.architecture)
 
 
 HEADS: dict[str, dict[str, Any]] = {
@@ -129,7 +130,7 @@ def describe(name: str) -> dict[str, Any]:
     entry = CATALOGUE[name]
     return {
         "command": f"ippy train --weights {name}",
-        "architecture": {"in_ch": 1, "out_ch": 1, "n_filters": 32} | entry.architecture,
+        "architecture": STANDARD | entry.architecture,
         "parameters": count_parameters(entry.model()),
         "recipe": asdict(entry.recipe),
     }

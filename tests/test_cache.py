@@ -12,8 +12,8 @@ import numpy as np
 import platformdirs
 import pytest
 import torch
+import torch.utils.data
 from PIL import Image
-from torch.utils.data import DataLoader
 
 from ippy import cache, data
 from ippy.cache import cache_folder
@@ -284,16 +284,19 @@ def test_a_disk_that_fills_up(path, folder, monkeypatch, code):
     monkeypatch.setattr(os, "replace", full)
     warned_once([path, second], path.parent.parent)
     assert not list(folder.rglob("*.tmp"))
+    monkeypatch.setattr(os, "unlink", lambda file: full(file, Path(file)))
+    warned_once([path, second], path.parent.parent)
 
 
-def test_a_full_folder_that_holds_the_slice_still_serves_it(slices, path, decoded, monkeypatch):
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
+def test_a_folder_that_was_filled_before_still_serves(slices, path, decoded, monkeypatch, code):
     slices[0]
 
     def full(*_, **__):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(tempfile, "mkstemp", full)
-    with pytest.warns(UserWarning, match="No space left"):
+    with pytest.warns(UserWarning, match=os.strerror(code)):
         again = MayoDataset(path.parent.parent, 8)
     assert torch.equal(again[0], load_image(path, 8))
     assert decoded == ["1.png"]
@@ -344,14 +347,16 @@ def test_workers_share_the_cache(tmp_path, folder, monkeypatch):
         picture(tmp_path / "data" / "C001" / f"{i}.png", seed=i)
     slices = MayoDataset(tmp_path / "data", 8)
     expected = torch.stack([load_image(path, 8) for path in slices.paths])
-    assert torch.equal(torch.cat(list(DataLoader(slices, 2, num_workers=2))), expected)
+    assert torch.equal(
+        torch.cat(list(torch.utils.data.DataLoader(slices, 2, num_workers=2))), expected
+    )
     assert len(entries(folder)) == 6
     monkeypatch.setattr(data, "load_image", None)
-    assert torch.equal(torch.cat(list(DataLoader(slices, 2))), expected)
+    assert torch.equal(torch.cat(list(torch.utils.data.DataLoader(slices, 2))), expected)
 
 
 def test_an_item_can_be_sent_to_another_process(slices):
     slices[0]
     expected = slices[0].clone()
-    (x,) = DataLoader(slices, batch_size=None, num_workers=1)
+    (x,) = torch.utils.data.DataLoader(slices, batch_size=None, num_workers=1)
     assert torch.equal(x, expected)

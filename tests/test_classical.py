@@ -298,6 +298,23 @@ def test_total_variation_is_done_when_it_hardly_moves() -> None:
 
 
 @pytest.mark.parametrize("method", [tikhonov, total_variation])
+def test_no_work_is_done_after_the_last_image_is_done(method) -> None:
+    class Counting(Identity):
+        calls = 0
+
+        def _forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            return x.clone()
+
+    few, many = Counting((16, 16)), Counting((16, 16))
+    y = normal(2, 1, 16, 16)
+    y[1] = 0
+    method(y, few, 0.1, iterations=400, tolerance=1e-2)
+    method(y, many, 0.1, iterations=400, tolerance=1e-5)
+    assert few.calls < many.calls < 400
+
+
+@pytest.mark.parametrize("method", [tikhonov, total_variation])
 def test_an_image_is_reconstructed_as_if_it_were_alone(method) -> None:
     K = Blurring((32, 32), kernel=lopsided())
     x = squares(3, dtype=torch.float64).reshape(1, 3, 32, 32).repeat(2, 1, 1, 1)

@@ -11,6 +11,7 @@ import threading
 import zlib
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 import torch
@@ -270,7 +271,7 @@ def test_bad_data_shape(tmp_path, data_shape):
             call()
 
 
-@pytest.mark.parametrize("max_value", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("max_value", [0, -1, float("nan"), float("inf"), "255"])
 def test_bad_max_value(tmp_path, max_value):
     path = save(tmp_path / "C001" / "1.png", random_bytes(8, 8))
     with pytest.raises(ValueError, match="max_value must be a positive number, got"):
@@ -431,12 +432,14 @@ def test_a_place_without_slices_is_an_error_and_not_passed_over(places, monkeypa
     given, named, mayo, _ = places
     for place in (given, named, mayo):
         (place / "train").rmdir()
-    with pytest.raises(FileNotFoundError, match=r"data_path must be a folder .*given, which holds"):
+    with pytest.raises(
+        FileNotFoundError, match=r"^data_path must be a folder .*given, which holds"
+    ):
         find_data(given)
-    with pytest.raises(FileNotFoundError, match=r"variable IPPY_DATA must .*ippy data make"):
+    with pytest.raises(FileNotFoundError, match=r"^the environment variable IPPY_DATA .*ippy data"):
         find_data()
     monkeypatch.delenv("IPPY_DATA")
-    with pytest.raises(FileNotFoundError, match="the project's folder Mayo must be"):
+    with pytest.raises(FileNotFoundError, match=r"^the project's folder Mayo must be"):
         find_data()
     with pytest.raises(FileNotFoundError, match=r"nowhere, which is no folder.*ippy data make"):
         find_data(given / "nowhere")
@@ -490,6 +493,16 @@ def test_embedded_data_is_made_once_in_the_cache_folder(calls, own_cache):
     assert embedded_data() == find_data() == root
     assert len(calls) == 1
     assert sorted(os.listdir(own_cache)) in ([root.name], [root.name, f"{root.name}.lock"])
+
+
+def test_embedded_data_is_found_where_nothing_can_be_written(calls, monkeypatch):
+    root = embedded_data()
+
+    def read_only(*_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(filelock, "FileLock", read_only)
+    assert embedded_data() == root
 
 
 def test_two_that_ask_at_once_make_the_embedded_data_once(calls, monkeypatch):

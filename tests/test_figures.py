@@ -1,10 +1,10 @@
 """The plots: one scale across a row, one bar for all maps, and figures that show once."""
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot as plt
 from matplotlib.colors import LogNorm, Normalize, to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -76,10 +76,13 @@ def test_a_row_has_one_scale(show):
 @pytest.mark.parametrize("show", ROWS)
 def test_columns_break_a_row(show):
     three = {"a": DARK, "b": DARK, "c": DARK}
-    rows = [ax.get_subplotspec().rowspan.start for ax in pictures(show(three, columns=2))]
+    fig = show(three, columns=2)
+    rows = [ax.get_subplotspec().rowspan.start for ax in pictures(fig)]
     assert rows == [0, 0, 1]
-    rows = [ax.get_subplotspec().rowspan.start for ax in pictures(show(three))]
-    assert rows == [0, 0, 0]
+    assert len(fig.axes) - len(rows) == (show in (show_errors, show_spectrum))
+    fig = show({**three, "d": DARK, "e": DARK})
+    assert [ax.get_subplotspec().rowspan.start for ax in pictures(fig)] == [0] * 5
+    assert fig.get_figwidth() == pytest.approx(7.5)
 
 
 @pytest.mark.parametrize("show", ROWS)
@@ -206,7 +209,7 @@ def test_a_kernel_without_mass_has_no_centre():
 def test_a_spectrum_has_frequency_zero_in_the_middle():
     response = torch.full((4, 6), 1e-5)
     response[0, 0] = 1.0
-    fig = show_spectrum({"flat": response, "same": response})
+    fig = show_spectrum({"flat": response, "weak": response / 2})
     image = pictures(fig)[0].images[0]
     assert np.unravel_index(np.argmax(image.get_array()), (4, 6)) == (2, 3)
     assert limits(fig) == {(1e-3, 1.0)}

@@ -4,10 +4,10 @@ import runpy
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 

@@ -224,6 +224,13 @@ def test_weights_come_to_the_number_type_of_the_model(model, tmp_path):
     assert torch.equal(other.conv1.weight.float(), model.conv1.weight)
 
 
+def test_the_whole_file_is_on_the_disk_before_it_gets_its_name(model, tmp_path, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(os, "fsync", lambda handle: sizes.append(os.fstat(handle).st_size))
+    save_weights(model, tmp_path / "net.pth")
+    assert sizes == [(tmp_path / "net.pth").stat().st_size]
+
+
 def test_interrupted_save_keeps_the_last_file(model, tmp_path, monkeypatch):
     path = tmp_path / "net.pth"
     save_weights(model, path)
@@ -257,8 +264,9 @@ def test_code_in_a_weight_file_is_not_run(model, tmp_path, monkeypatch):
 
 
 def test_missing_weight_file(model, tmp_path):
-    save_weights(model, tmp_path / "CNN.pth")
-    with pytest.raises(FileNotFoundError, match=r"no weight file .*cnn2\.pth.*: CNN\.pth"):
+    for name in ("CNN.pth", "CNN_16.pth"):
+        save_weights(model, tmp_path / name)
+    with pytest.raises(FileNotFoundError, match=r"file .*cnn2\.pth.*: CNN\.pth, CNN_16\.pth"):
         load_weights(model, tmp_path / "cnn2.pth")
     with pytest.raises(FileNotFoundError, match=r"\.pth files in that folder: none"):
         load_weights(model, tmp_path / "nowhere" / "cnn.pth")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from ippy import noise as module
 from ippy.noise import gaussian_noise, poisson_noise
 
 
@@ -21,11 +22,11 @@ def image_norms(x: Tensor) -> Tensor:
     return (x if x.ndim == 4 else x[None]).flatten(1).norm(dim=1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     batch=st.lists(st.integers(1, 4), max_size=2),
     size=st.tuples(st.integers(2, 9), st.integers(2, 9)),
-    level=st.floats(0, 2),
+    level=st.floats(1e-4, 2),
     dtype=st.sampled_from([torch.float32, torch.float64]),
     seed=st.integers(0, 99),
 )
@@ -107,6 +108,21 @@ def test_the_generator_alone_decides(noise):
     assert torch.equal(first, again) and not torch.equal(first, other)
     generator = seeded(1)
     assert not torch.equal(noise(y, 0.5, generator), noise(y, 0.5, generator))
+
+
+def test_noise_is_drawn_where_the_generator_is():
+    far = torch.ones(2, 2, device="meta")
+    assert module._device(seeded(), far) == torch.device("cpu")
+    assert module._device(None, far) == torch.device("meta")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+@pytest.mark.parametrize("noise", [gaussian_noise, poisson_noise])
+def test_a_generator_on_the_cpu_gives_every_device_the_same_noise(noise):
+    y = torch.rand(2, 1, 16, 16, generator=seeded())
+    e = noise(y.cuda(), 0.5, seeded(1))
+    assert e.is_cuda
+    torch.testing.assert_close(e.cpu(), noise(y, 0.5, seeded(1)))
 
 
 @pytest.mark.parametrize("noise", [gaussian_noise, poisson_noise])
