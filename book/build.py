@@ -42,8 +42,8 @@ def fingerprint() -> str:
     for path in sorted(p for p in sources if p.is_file() and "__pycache__" not in p.parts):
         digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    for path, size, changed in _data_files():
-        digest.update(f"{path}\0{size}\0{changed}\0".encode())
+    for name, size, changed in _data_files():
+        digest.update(f"{name}\0{size}\0{changed}\0".encode())
     versions = [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
     digest.update("\0".join([platform.python_version(), *versions]).encode())
     return digest.hexdigest()
@@ -83,7 +83,8 @@ def trust_stored_outputs(paths: Iterable[Path]) -> None:
 def build() -> int:
     """Build the site with warnings as errors; the exit status is Jupyter Book's."""
     forget_stale_results()
-    command = [sys.executable, "-m", "jupyter_book", "build", str(ROOT), "-W", "-n", "--keep-going"]
+    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    command = [*jupyter_book, "build", str(ROOT), "-W", "-n", "--keep-going"]
     status = subprocess.run(command, env={**os.environ, **STRICT}).returncode
     if status == 0:
         print(f"\nThe book is built. Open {INDEX.as_uri()}")

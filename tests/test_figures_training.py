@@ -3,7 +3,7 @@
 import math
 
 import matplotlib.pyplot as plt
-import numpy as np
+import numpy
 import pytest
 import torch
 from matplotlib.lines import Line2D
@@ -13,7 +13,7 @@ from ippy.figures import show_reconstructions, show_training
 
 
 def points(line: Line2D) -> tuple[list[float], list[float]]:
-    return np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist()
+    return numpy.asarray(line.get_xdata()).tolist(), numpy.asarray(line.get_ydata()).tolist()
 
 
 def test_training_curve_shows_decibel_of_each_loss_their_mean_and_the_validation() -> None:
@@ -65,12 +65,12 @@ def test_reconstructions_stand_beside_the_slice_with_their_errors_beneath() -> N
     fig = show_reconstructions(x, pictures)
     top, bottom = fig.axes[:3], fig.axes[3:6]
     assert [ax.get_title() for ax in top] == ["slice x", "measurement", "network"]
-    shown = [np.asarray(ax.images[0].get_array()) for ax in [*top, *bottom]]
+    shown = [numpy.asarray(ax.images[0].get_array()) for ax in [*top, *bottom]]
     for image, expected in zip(shown[:3], [x, *pictures.values()], strict=True):
         assert image == pytest.approx(expected.reshape(8, 10).double().numpy())
     assert shown[3] == pytest.approx(x.reshape(8, 10).double().numpy())
-    assert shown[4] == pytest.approx(np.full((8, 10), 0.5), abs=1e-6)
-    assert shown[5] == pytest.approx(np.full((8, 10), 0.25), abs=1e-6)
+    assert shown[4] == pytest.approx(numpy.full((8, 10), 0.5), abs=1e-6)
+    assert shown[5] == pytest.approx(numpy.full((8, 10), 0.25), abs=1e-6)
     assert all(ax.images[0].get_clim() == (0, 1) for ax in [*top, bottom[0]])
     assert [ax.images[0].get_clim() for ax in bottom[1:]] == [pytest.approx((0, 0.5))] * 2
     assert fig.axes[6].get_ylabel() == "absolute error"
@@ -81,9 +81,9 @@ def test_the_detail_is_magnified_and_framed() -> None:
     x, pictures = slices()
     fig = show_reconstructions(x, pictures, detail=(4, 3, 4), limits=(0.1, 0.7), limit=2.0)
     picture = x.reshape(8, 10).double().numpy()
-    assert np.asarray(fig.axes[0].images[0].get_array()) == pytest.approx(picture[4:8, 3:7])
-    assert np.asarray(fig.axes[3].images[0].get_array()) == pytest.approx(picture)
-    assert np.asarray(fig.axes[4].images[0].get_array()).shape == (4, 4)
+    assert numpy.asarray(fig.axes[0].images[0].get_array()) == pytest.approx(picture[4:8, 3:7])
+    assert numpy.asarray(fig.axes[3].images[0].get_array()) == pytest.approx(picture)
+    assert numpy.asarray(fig.axes[4].images[0].get_array()).shape == (4, 4)
     (frame,) = fig.axes[3].patches
     assert isinstance(frame, Rectangle)
     assert (*frame.get_xy(), frame.get_width(), frame.get_height()) == (2.5, 3.5, 4, 4)

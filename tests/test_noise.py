@@ -87,6 +87,7 @@ def test_poisson_noise_takes_rounding_for_zero():
     y = torch.tensor([[0.0, 1.0], [0.5, -1e-7]])
     e = poisson_noise(y, 100.0, seeded())
     assert e[1, 1].item() == pytest.approx(1e-7, rel=1e-3)
+    assert poisson_noise(torch.tensor([[100.0, -1e-4]]), 1.0, seeded()).isfinite().all()
     with pytest.raises(ValueError, match=r"y must not be negative, got a minimum of -0\.0001"):
         poisson_noise(torch.tensor([[1.0, -1e-4]]), 100.0)
     with pytest.raises(ValueError, match="y must not be negative"):
