@@ -51,10 +51,10 @@ def fingerprint() -> str:
 
 def _data_files() -> Iterable[tuple[str, int, int]]:
     """Path, size and time of each file of the reader's own data, if that is what is used."""
-    from ippy.data import embedded_data, find_data
+    from ippy.data import embedded_folder, find_data
 
     root = find_data()
-    if root == embedded_data():
+    if root == embedded_folder():
         return []
     files = sorted(p for p in root.rglob("*") if p.is_file())
     return [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ippy.data import MayoDataset, embedded_data, find_data, project_root
+from ippy.data import MayoDataset, embedded_data, embedded_folder, find_data, project_root
 from ippy.models import SimpleCNN, load_weights
 from ippy.operators import Blurring
 
@@ -78,7 +78,7 @@ def is_books_own() -> bool:
     """Whether data, blur and noise are those that the numbers in the prose were measured with."""
     if (BLUR, NOISE_LEVEL) != (_BOOK_BLUR, _BOOK_NOISE_LEVEL):
         return False
-    return find_data() == embedded_data()
+    return find_data() == embedded_folder()
 
 
 def expect(value: float, about: float, within: float, what: str) -> None:

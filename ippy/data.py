@@ -153,10 +153,7 @@ def embedded_data() -> Path:
 
     from ippy import phantoms
 
-    recipe = hashlib.sha256()
-    for module in (phantoms, *phantoms.SOURCES):
-        recipe.update(inspect.getsource(module).encode())
-    root = cache_folder() / f"embedded-{recipe.hexdigest()[:12]}"
+    root = embedded_folder()
     if root.is_dir():
         return root
     try:
@@ -173,6 +170,16 @@ def embedded_data() -> Path:
             "set the environment variable IPPY_CACHE to a folder with free space"
         ) from error
     return root
+
+
+def embedded_folder() -> Path:
+    """Where the embedded slices are, or will be when `embedded_data` makes them."""
+    from ippy import phantoms
+
+    recipe = hashlib.sha256()
+    for module in (phantoms, *phantoms.SOURCES):
+        recipe.update(inspect.getsource(module).encode())
+    return cache_folder() / f"embedded-{recipe.hexdigest()[:12]}"
 
 
 def project_root() -> Path:
