@@ -12,6 +12,9 @@ from scipy.optimize import minimize
 from skimage.restoration import denoise_tv_chambolle
 
 from ippy.classical import (
+    DATA_STEP,
+    EDGE,
+    NORM_MARGIN,
     _norm_squared,
     frequency_response,
     gradient,
@@ -285,6 +288,33 @@ def test_total_variation_lowers_an_edge_by_a_known_amount() -> None:
     expected = torch.full_like(y, 0.05)
     expected[:, 4:] = 0.95
     torch.testing.assert_close(x_hat, expected, atol=1e-5, rtol=0)
+
+
+def test_the_iterates_are_those_of_chambolle_and_pock() -> None:
+    K, weight, n = Blurring((6, 7), kernel=lopsided()), 0.02, 42
+    y = normal(6, 7)
+    A, D = matrix(K), difference_matrix(6, 7)
+    operator = np.vstack([A, D])
+    dual_steps = np.repeat([DATA_STEP, weight / EDGE], [n, 2 * n])
+    step = 1 / (DATA_STEP * NORM_MARGIN * _norm_squared(K, y) + 8 * weight / EDGE)
+    x = ahead = A.T @ y.flatten().numpy()
+    dual = np.zeros(3 * n)
+    for _ in range(5):
+        dual = dual + dual_steps * (operator @ ahead)
+        dual[:n] = (dual[:n] - DATA_STEP * y.flatten().numpy()) / (1 + DATA_STEP)
+        dual[n:] /= np.tile(np.maximum(1, np.hypot(dual[n : 2 * n], dual[2 * n :]) / weight), 2)
+        previous, x = x, x - step * operator.T @ dual
+        ahead = 2 * x - previous
+    x_hat = total_variation(y, K, weight, iterations=5, tolerance=0)
+    np.testing.assert_allclose(x_hat.flatten(), x, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 10.0])
+def test_steps_are_safe_where_the_operator_alone_decides(scale: float) -> None:
+    K = Blurring((9, 9), kernel=scale * torch.tensor([[0.1, 0.8, 0.1]]).double())
+    x = normal(9, 9)
+    x_hat = total_variation(K(x), K, 1e-9, iterations=2000, tolerance=0)
+    torch.testing.assert_close(x_hat, x, rtol=0, atol=1e-5)
 
 
 def test_total_variation_is_done_when_it_hardly_moves() -> None:

@@ -264,7 +264,10 @@ def test_train_passes_every_option_on(root: Path, monkeypatch: pytest.MonkeyPatc
     assert model.conv2.padding_mode == "circular" and model.conv2.kernel_size == (5, 5)
     assert torch.equal(seen["K"].kernel[0, 0], torch.tensor(KERNEL).float())
     assert seen["K"].img_shape == (SIZE, SIZE)
-    assert len(seen["validation_set"]) == 3 and len(seen["train_set"]) == 6
+    assert [x.sum() for x in seen["validation_set"]] == [
+        x.sum() for x in map(MayoDataset(root / "test", SIZE).__getitem__, range(3))
+    ]
+    assert len(seen["train_set"]) == 6
     assert seen["checkpoint"] == Path("a.ckpt")
     described = json.loads(Path("a.json").read_text())
     assert described["kernel"] == KERNEL.tolist()
