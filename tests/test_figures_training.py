@@ -9,7 +9,7 @@ import torch
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from ippy.figures import show_reconstructions, show_training
+from ippy.figures import show_history, show_reconstructions, show_training
 
 
 def points(line: Line2D) -> tuple[list[float], list[float]]:
@@ -29,6 +29,29 @@ def test_training_curve_shows_decibel_of_each_loss_their_mean_and_the_validation
     labels = [text.get_text() for text in legend.get_texts()]
     assert labels == ["one batch", "mean of 2 batches", "validation slices"]
     assert ax.get_xlabel() == "step" and "dB" in ax.get_ylabel()
+
+
+def test_the_picture_of_a_history_shows_its_losses_and_what_was_watched() -> None:
+    history: list[dict[str, float]] = [
+        {"step": 50, "loss": 0.1},
+        {"step": 100, "loss": 1e-3, "psnr": 24.0},
+        {"step": 130, "loss": 1e-4, "psnr": 31.5},
+    ]
+    (ax,) = show_history(history).axes
+    loss, watched = ax.lines
+    assert points(loss) == ([50, 100, 130], pytest.approx([10, 30, 40]))
+    assert points(watched) == ([100, 130], [24.0, 31.5])
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["training loss", "slices watched"]
+    assert ax.get_xlabel() == "step" and "dB" in ax.get_ylabel()
+
+
+def test_the_picture_of_a_history_does_without_watched_slices() -> None:
+    (ax,) = show_history([{"step": 5, "loss": 0.01}]).axes
+    assert [points(line) for line in ax.lines] == [([5], pytest.approx([20]))]
+    with pytest.raises(ValueError, match="history must hold at least one entry, got none"):
+        show_history([])
 
 
 def test_training_curve_is_not_squeezed_by_the_first_steps() -> None:
