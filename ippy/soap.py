@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+DAMPING = 1e-3
+
 
 class SOAP(Optimizer):
-    """W ← W − lr · P (M / (√V + eps)) Qᵀ, where M and V are Adam's averages of PᵀGQ and its square.
+    """W ← W − lr · P (M / (√V + eps·v)) Qᵀ, with Adam's averages M and V of PᵀGQ and its square.
 
     A convolution's weight (out, in, k, k) is read as a matrix W of shape (out, in·k·k); G is its
     gradient. Running averages L of GGᵀ and R of GᵀG tell which rows of the gradient, and which
@@ -18,11 +20,17 @@ class SOAP(Optimizer):
     refreshed every `refresh` steps by one step of orthogonal iteration. Biases, and other
     parameters with a single axis, get plain Adam. The first step only opens the averages.
 
+    Two things keep rounding errors from growing into decisions, so that one process and several,
+    which add up a gradient in another order, train the same network. The v beside eps is the root
+    mean square of √V: entries of the gradient that are far smaller than the others are not blown
+    up to their size. And DAMPING of their mean eigenvalue, falling from row to row, is added to the
+    diagonals of L and R, to say which eigenvectors are meant where the gradients leave them open.
+
     Args:
         params: what is to be trained.
         lr: learning rate.
         betas: how much of M, and of V, L and R, is kept in a step.
-        eps: added to √V.
+        eps: part of the root mean square of √V that is added to each √V.
         refresh: steps from one basis to the next.
 
     Raises:
@@ -45,7 +53,7 @@ class SOAP(Optimizer):
         params: Iterable[Tensor],
         lr: float = 3e-3,
         betas: tuple[float, float] = (0.95, 0.95),
-        eps: float = 1e-8,
+        eps: float = 3e-3,
         refresh: int = 10,
     ) -> None:
         if not lr >= 0:
@@ -90,7 +98,8 @@ class SOAP(Optimizer):
         state["V"].lerp_(turned**2, 1 - beta2)
         M = state["M"] / (1 - beta1 ** state["step"])
         V = state["V"] / (1 - beta2 ** state["step"])
-        direction = M / (V.sqrt() + group["eps"])
+        floor = group["eps"] * V.mean().sqrt() + torch.finfo(V.dtype).tiny
+        direction = M / (V.sqrt() + floor)
         if matrix:
             direction = state["P"] @ direction @ state["Q"].T
             state["L"].lerp_(G @ G.T, 1 - beta2)
@@ -101,17 +110,28 @@ class SOAP(Optimizer):
 
 
 def _refresh(state: dict[str, Any]) -> None:
-    """Turn P and Q towards the eigenvectors of L and R, sorted; carry M and V over to them."""
+    """Turn P and Q towards the eigenvectors of L and R; carry M over to them, and leave V."""
     M = state["P"] @ state["M"] @ state["Q"].T
-    for basis, average, axis in (("P", "L", 0), ("Q", "R", 1)):
-        image = state[average] @ state[basis]
-        order = (state[basis] * image).sum(dim=0).argsort(descending=True)
-        state[basis] = torch.linalg.qr(image[:, order])[0]
-        state["V"] = state["V"].index_select(axis, order)
+    for basis, average in (("P", "L"), ("Q", "R")):
+        state[basis] = _orthonormal(_damped(state[average]) @ state[basis])
     state["M"] = state["P"].T @ M @ state["Q"]
 
 
+# Both on the processor: the matrices are small, and not every graphics card has these routines.
+
+
+def _orthonormal(A: Tensor) -> Tensor:
+    """Orthonormal columns that span, one after the other, what the columns of A span."""
+    return torch.linalg.qr(A.cpu())[0].to(A)
+
+
 def _eigenvectors(A: Tensor) -> Tensor:
-    """The eigenvectors of a symmetric matrix, as columns."""
+    """The eigenvectors of a symmetric matrix as columns, that of the largest eigenvalue first."""
     # In float32 the solver fails on some matrices of low rank: a nearly dead ReLU gives such ones.
-    return torch.linalg.eigh(A.double())[1].to(A.dtype)
+    return torch.linalg.eigh(_damped(A).cpu().double())[1].flip(-1).to(A)
+
+
+def _damped(A: Tensor) -> Tensor:
+    """A, with DAMPING of its mean eigenvalue added to the diagonal, twice that at the top."""
+    slope = torch.linspace(2, 1, len(A), dtype=A.dtype, device=A.device)
+    return A + DAMPING * A.trace() / len(A) * slope.diag()

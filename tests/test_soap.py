@@ -25,12 +25,17 @@ def run(optimiser, parameter, grads):
     return path
 
 
+def damped(A):
+    """A thousandth of the mean eigenvalue on the lower end of the diagonal, twice that above."""
+    return A + np.diag(np.linspace(2e-3, 1e-3, len(A))) * np.linalg.eigvalsh(A).mean()
+
+
 def soap_by_definition(start, grads, lr, beta1, beta2, eps, refresh):
     """The moments live in the space of vec(W), turned by the one large matrix Q ⊗ P."""
     rows, columns = start.shape
     W, path = start.copy(), [start.copy()]
     L, R = grads[0] @ grads[0].T, grads[0].T @ grads[0]
-    P, Q = np.linalg.eigh(L)[1][:, ::-1], np.linalg.eigh(R)[1][:, ::-1]
+    P, Q = (np.linalg.eigh(damped(A))[1][:, ::-1] for A in (L, R))
     m, V = np.zeros(rows * columns), np.zeros((rows, columns))
     for step, G in enumerate(grads[1:], start=1):
         turn = np.kron(Q, P)
@@ -38,15 +43,13 @@ def soap_by_definition(start, grads, lr, beta1, beta2, eps, refresh):
         g = turn.T @ G.flatten(order="F")
         V = beta2 * V + (1 - beta2) * g.reshape(rows, columns, order="F") ** 2
         m_hat = (turn.T @ m).reshape(rows, columns, order="F") / (1 - beta1**step)
-        change = m_hat / (np.sqrt(V / (1 - beta2**step)) + eps)
+        root = np.sqrt(V / (1 - beta2**step))
+        change = m_hat / (root + eps * np.sqrt((root**2).mean()))
         W = W - lr * (turn @ change.flatten(order="F")).reshape(rows, columns, order="F")
         path.append(W.copy())
         L, R = beta2 * L + (1 - beta2) * G @ G.T, beta2 * R + (1 - beta2) * G.T @ G
         if step % refresh == 0:
-            order = np.argsort(-np.diag(P.T @ L @ P), kind="stable")
-            P, V = np.linalg.qr((L @ P)[:, order])[0], V[order]
-            order = np.argsort(-np.diag(Q.T @ R @ Q), kind="stable")
-            Q, V = np.linalg.qr((R @ Q)[:, order])[0], V[:, order]
+            P, Q = np.linalg.qr(damped(L) @ P)[0], np.linalg.qr(damped(R) @ Q)[0]
     return path
 
 
@@ -54,10 +57,10 @@ def test_steps_follow_the_definition():
     grads = gradients((4, 4), 12)
     start = gradients((4, 4), 1, seed=1)[0]
     w = nn.Parameter(start.clone())
-    optimiser = SOAP([w], lr=0.02, betas=(0.9, 0.8), eps=1e-6, refresh=4)
+    optimiser = SOAP([w], lr=0.02, betas=(0.9, 0.8), eps=0.05, refresh=4)
     path = run(optimiser, w, grads)
     expected = soap_by_definition(
-        start.numpy(), [g.numpy() for g in grads], 0.02, 0.9, 0.8, 1e-6, refresh=4
+        start.numpy(), [g.numpy() for g in grads], 0.02, 0.9, 0.8, 0.05, refresh=4
     )
     for mine, theirs in zip(path, expected, strict=True):
         np.testing.assert_allclose(mine.numpy(), theirs, rtol=1e-7, atol=1e-9)
@@ -76,8 +79,8 @@ def test_a_kernel_is_treated_as_a_matrix_with_one_row_a_filter():
 def test_biases_get_adam_one_step_late():
     grads = gradients((6,), 10)
     mine, theirs = (nn.Parameter(torch.ones(6, dtype=torch.float64)) for _ in range(2))
-    soap = SOAP([mine], lr=0.1, betas=(0.9, 0.95), eps=1e-7)
-    adam = torch.optim.Adam([theirs], lr=0.1, betas=(0.9, 0.95), eps=1e-7)
+    soap = SOAP([mine], lr=0.1, betas=(0.9, 0.95), eps=1e-14)
+    adam = torch.optim.Adam([theirs], lr=0.1, betas=(0.9, 0.95), eps=1e-14)
     ours = run(soap, mine, grads)
     assert torch.equal(ours[0], torch.ones(6, dtype=torch.float64))
     for a, b in zip(ours[1:], run(adam, theirs, grads[1:]), strict=True):
@@ -114,6 +117,37 @@ def test_it_beats_adam_where_the_axes_are_turned():
             optimiser.step()
         losses[kind] = loss.item()
     assert losses[SOAP] < 0.1 * losses[torch.optim.Adam]
+
+
+def test_the_size_of_the_gradients_does_not_matter():
+    """The sum of squares or their mean as the loss: the same steps, unlike with Adam's eps."""
+    paths = []
+    for scale in (1.0, 1e-9):
+        w = nn.Parameter(torch.zeros(3, 4, dtype=torch.float64))
+        paths.append(run(SOAP([w], refresh=3), w, [scale * g for g in gradients((3, 4), 12)])[-1])
+    assert torch.allclose(paths[0], paths[1], rtol=1e-9)
+
+
+def test_the_order_of_a_sum_decides_nothing():
+    """Gradients of low rank, with columns that hardly count, and a rounding error in each entry."""
+    generator = torch.Generator().manual_seed(0)
+    columns = torch.logspace(0, -9, 40, dtype=torch.float64)
+    ends = []
+    for error in (0.0, 1e-16):
+        generator.manual_seed(0)
+        w = nn.Parameter(torch.zeros(16, 40, dtype=torch.float64))
+        optimiser = SOAP([w], lr=1e-2, refresh=10)
+        for _ in range(50):
+            a, b, sign = (
+                torch.randn(shape, generator=generator, dtype=torch.float64)
+                for shape in ((16, 2), (2, 40), (16, 40))
+            )
+            G = a @ (b * columns)
+            w.grad = G + error * G.abs().max() * sign.sign()
+            optimiser.step()
+        ends.append(w.detach().clone())
+    assert (ends[0] - ends[1]).abs().max() < 1e-8
+    assert ends[0].abs().max() > 0.1
 
 
 def test_no_gradient_or_a_tiny_one_does_no_harm():
