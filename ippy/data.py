@@ -1,5 +1,6 @@
 """CT slices: where they are found, and how a picture becomes a tensor in [0, 1]."""
 
+import copy
 import hashlib
 import inspect
 import io
@@ -81,6 +82,36 @@ class MayoDataset(Dataset[Tensor]):
 
     def __repr__(self) -> str:
         return f"MayoDataset({str(self.data_path)!r}, {self.data_shape}): {len(self)} slices"
+
+
+def hold_out(dataset: MayoDataset, count: int = 5) -> tuple[MayoDataset, MayoDataset]:
+    """Part slices by patients: all but the last one to train on, `count` slices of his to watch.
+
+    Neighbouring slices of a patient are nearly the same picture, so whole patients are kept apart.
+    If there is one patient only, some of the slices that are trained on are watched.
+
+    Args:
+        dataset: slices of `<patient>/<number>.png`.
+        count: how many of the last patient's slices are watched, at equal distances.
+
+    Returns:
+        The slices to train on, and those to watch.
+
+    Raises:
+        ValueError: `count` is not positive.
+    """
+    if count < 1:
+        raise ValueError(f"count must be a positive number of slices, got {count}")
+    last = dataset.paths[-1].parent
+    his = [path for path in dataset.paths if path.parent == last]
+    others = [path for path in dataset.paths if path.parent != last]
+    return _part(dataset, others or his), _part(dataset, his[:: -(-len(his) // count)])
+
+
+def _part(dataset: MayoDataset, paths: list[Path]) -> MayoDataset:
+    part = copy.copy(dataset)
+    part.paths = paths
+    return part
 
 
 def load_image(path: str | Path, data_shape: int, max_value: float | None = None) -> Tensor:

@@ -585,3 +585,27 @@ def test_real_slices(real_slices):
         expected = pillow_and_torchvision(slices.paths[i], 256)
         for _ in range(2):
             torch.testing.assert_close(slices[i], expected, atol=1e-6, rtol=0)
+
+
+def test_the_last_patient_is_held_out(tmp_path):
+    for patient, count in (("A", 4), ("B", 3), ("C", 12)):
+        for number in range(count):
+            save(tmp_path / patient / f"{number}.png", random_bytes(8, 8, seed=number))
+    whole = MayoDataset(tmp_path, 8)
+    train_set, watched = data.hold_out(whole, 5)
+    assert [path.parent.name for path in train_set.paths] == ["A"] * 4 + ["B"] * 3
+    assert [f"{p.parent.name}{p.stem}" for p in watched.paths] == ["C0", "C3", "C6", "C9"]
+    assert torch.equal(watched[1], whole[10])
+    assert torch.equal(train_set[4], whole[4])
+    assert len(whole) == 19
+    assert len(data.hold_out(whole, 12)[1]) == 12
+    with pytest.raises(ValueError, match="count must be a positive number of slices, got 0"):
+        data.hold_out(whole, 0)
+
+
+def test_with_a_single_patient_some_of_his_slices_are_watched(tmp_path):
+    for number in range(3):
+        save(tmp_path / "A" / f"{number}.png", random_bytes(8, 8, seed=number))
+    train_set, watched = data.hold_out(MayoDataset(tmp_path, 8), 2)
+    assert [path.stem for path in train_set.paths] == ["0", "1", "2"]
+    assert [path.stem for path in watched.paths] == ["0", "2"]
