@@ -4,17 +4,23 @@ import hashlib
 import io
 import json
 import os
-import pickle
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from filelock import FileLock, Timeout
+from torch import Tensor, nn
 
 from ippy.operators import Operator
 
 History = list[dict[str, Any]]
+
+PARTS = {"identity", "progress", "model", "optimiser"}
 
 
 @dataclass
@@ -36,6 +42,14 @@ class Progress:
     losses: list[float] = field(default_factory=list)
     history: History = field(default_factory=list)
 
+    def log(self, learning_rate: float) -> dict[str, Any]:
+        """Close the steps since the last entry with an entry of their mean loss; return it."""
+        loss = sum(self.losses) / len(self.losses)
+        entry = {"step": self.step, "loss": loss, "learning_rate": learning_rate}
+        self.history.append(entry | {"seconds": self.seconds})
+        self.losses = []
+        return self.history[-1]
+
 
 def save_checkpoint(
     path: str | Path,
@@ -48,6 +62,9 @@ def save_checkpoint(
 
     Args:
         identity: what must be the same for the run to go on: its recipe, its data, its operator.
+
+    Raises:
+        OSError: the disk is full, or the folder may not be written; the old file stays.
     """
     path = Path(path)
     state = {
@@ -58,8 +75,14 @@ def save_checkpoint(
     }
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_atomically(buffer.getvalue(), path)
-    write_history(progress.history, path.with_suffix(".jsonl"))
+    try:
+        write_atomically(buffer.getvalue(), path)
+        write_history(progress.history, path.with_suffix(".jsonl"))
+    except OSError as error:
+        raise OSError(
+            f"the run cannot be kept in {path} ({error.strerror or error}); what was kept there "
+            "before, if anything, is whole. Make room or choose another folder, then go on from it"
+        ) from error
 
 
 def load_checkpoint(
@@ -70,17 +93,20 @@ def load_checkpoint(
 ) -> Progress:
     """Put model and optimiser into a saved state; return where the run stands.
 
-    Only tensors and plain values are read: code hidden in the file is refused, not run.
+    Only tensors and plain values are read: code hidden in the file is refused, not run. Whatever is
+    refused leaves model and optimiser as they were.
 
     Raises:
         ValueError: the file is damaged, no checkpoint, or one of another run.
+        OSError: the file may not be read.
     """
     advice = "give another name, or delete it to train from the start"
+    content = Path(path).read_bytes()  # what fails from here on is not the disk's fault
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # what is damaged fails in all kinds of ways
         raise ValueError(f"{path} is damaged or is no checkpoint; {advice}") from error
-    if not isinstance(state, dict) or "progress" not in state:
+    if not isinstance(state, dict) or not state.keys() >= PARTS:
         raise ValueError(f"{path} is no checkpoint; {advice}")
     for part, ours in identity.items():
         theirs = state["identity"].get(part)
@@ -88,12 +114,79 @@ def load_checkpoint(
             raise ValueError(
                 f"checkpoint {path} was made with another {part}: {theirs}, not {ours}; {advice}"
             )
+    # torch itself would copy what fits, cast what does not, and only then complain.
+    theirs, ours = layout(state["model"]), layout(model.state_dict())
+    if theirs != ours:
+        raise ValueError(
+            f"checkpoint {path} was made with another network: {theirs}, not {ours}; {advice}"
+        )
     try:
-        model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(f"checkpoint {path} was made with another network; {advice}") from error
+    except ValueError as error:
+        raise ValueError(f"checkpoint {path} was made with another optimiser; {advice}") from error
+    model.load_state_dict(state["model"])
     return Progress(**state["progress"])
+
+
+def layout(weights: dict[str, Tensor]) -> dict[str, str]:
+    """Shapes and types of the tensors of a network.
+
+    >>> layout(nn.Linear(3, 2).state_dict())
+    {'weight': '(2, 3) float32', 'bias': '(2,) float32'}
+    """
+    return {
+        name: f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+        for name, tensor in weights.items()
+    }
+
+
+@contextmanager
+def held(path: str | Path | None) -> Iterator[None]:
+    """Keep a checkpoint for this process as long as the `with` block runs; None keeps nothing.
+
+    What a killed process may have left of a half-written checkpoint is cleared away.
+
+    Raises:
+        ValueError: another process holds it.
+    """
+    if path is None:
+        yield
+        return
+    path = Path(path)
+    lock_file = path.with_name(f"{path.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(lock_file)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ValueError(
+            f"{holder(lock_file)} is training with checkpoint {path}; wait for it, stop it, or "
+            "give another name"
+        ) from error
+    except OSError as error:
+        raise OSError(
+            f"checkpoint {path} cannot be written ({error.strerror or error}); choose a folder "
+            "that may be written"
+        ) from error
+    try:
+        with suppress(OSError):  # Windows lets nobody write into a file that is locked
+            lock_file.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+        for file in (path, path.with_suffix(".jsonl")):
+            for left_over in path.parent.glob(f"{escape(file.name)}.*.tmp"):
+                left_over.unlink(missing_ok=True)
+        yield
+    finally:
+        with suppress(OSError):  # nor delete it
+            lock_file.unlink()
+        lock.release()
+
+
+def holder(lock_file: Path) -> str:
+    """Who wrote into a lock file, as far as it tells."""
+    try:
+        return lock_file.read_text(encoding="utf-8") or "another process"
+    except OSError:
+        return "another process"
 
 
 def fingerprint(K: Operator) -> str:
@@ -127,5 +220,16 @@ def write_atomically(content: bytes, path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """See to it that a renamed file keeps its new name when the power fails."""
+    if os.name == "posix":  # elsewhere folders cannot be opened
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -84,12 +85,14 @@ class TrainingCrops:
         """Mean number of pixels, over all crops, on which the loss is taken."""
         return float(self.masks.mean()) * math.prod(self.shape)
 
-    def batch(self, step: int, batch_size: int) -> Batch:
-        """The crops of a training step: a function of (seed, step) and of nothing else.
+    def batch(self, step: int, batch_size: int, share: Iterable[int] | None = None) -> Batch:
+        """The crops of a training step, or those of them whose places in the batch are in `share`.
 
-        All crops pass by in random order before one comes again. The noise is new at every step.
+        Crop and noise at place i are functions of (seed, step, i) and of nothing else. All crops
+        pass by in random order before one comes again. The noise is new at every step.
         """
-        numbers = [self._number(step * batch_size + i) for i in range(batch_size)]
+        places = range(batch_size) if share is None else share
+        numbers = [self._number(step * batch_size + i) for i in places]
         tiles = len(self.tops) * len(self.lefts)
         height, width = self.shape
         x, y, masks = [], [], []
@@ -102,7 +105,8 @@ class TrainingCrops:
             y.append(self.y[window])
             masks.append(self.masks[row, column][None])
         y_delta = torch.stack(y)
-        n = torch.randn(y_delta.shape, generator=generator_for(self.seed, 1, step))
+        generators = (generator_for(self.seed, 1, step, i) for i in places)
+        n = torch.stack([torch.randn(y[0].shape, generator=g) for g in generators])
         y_delta += self.sigma[[number // tiles for number in numbers]] * n
         return Batch(torch.stack(x), y_delta, torch.stack(masks))
 

@@ -88,18 +88,18 @@ def evaluate(
     """
     if len(dataset) == 0:
         raise ValueError("dataset must hold at least one slice, got none")
-    device, training = torch.device("cpu"), False
+    number, training = None, False  # a number of the network has its dtype and its device
     if isinstance(reconstruct, nn.Module):
-        device = next((p.device for p in reconstruct.parameters()), device)
+        number = next(reconstruct.parameters(), None)
         training = reconstruct.training
         reconstruct.eval()
     names = _names(dataset)
     rows = []
     for index in tqdm(range(len(dataset)), disable=not progress, unit="slice"):
         x = dataset[index][None]  # (1, C, H, W)
-        number = int(names[index]) % 2**63 if names[index].isdecimal() else index
-        y_delta = measure(x, K, noise_level, seed=number)
-        x_hat = reconstruct(y_delta.to(device)).to(x.device)
+        seed = int(names[index]) % 2**63 if names[index].isdecimal() else index
+        y_delta = measure(x, K, noise_level, seed)
+        x_hat = reconstruct(y_delta if number is None else y_delta.to(number)).to(x)
         rows.append(torch.stack([psnr(x_hat, x), ssim(x_hat, x)]))
     if isinstance(reconstruct, nn.Module):
         reconstruct.train(training)

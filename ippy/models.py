@@ -74,6 +74,9 @@ class SimpleCNN(nn.Module):
         out = self.final_activation(self.conv3(h))  # (N, out_ch, H, W)
         return y + out if self.residual else out
 
+    def extra_repr(self) -> str:
+        return "residual=True" if self.residual else ""
+
 
 def count_parameters(model: nn.Module) -> int:
     """Number of trained numbers in a model: the sizes of all its weights and biases, added up.

@@ -2,6 +2,7 @@
 
 import math
 import time
+import zlib
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ from ippy.checkpoint import (
     History,
     Progress,
     fingerprint,
+    held,
     load_checkpoint,
     read_history,
     save_checkpoint,
     write_history,
 )
 from ippy.crops import TrainingCrops, generator_for
-from ippy.device import get_device
+from ippy.distribution import Alone, Engine
 from ippy.evaluation import Scores, Slices, evaluate, measure
+from ippy.interruption import Interrupted, Interruption
 from ippy.models import receptive_field
 from ippy.operators import Operator
 from ippy.recipe import PRESETS, Recipe, preset
@@ -29,6 +32,7 @@ from ippy.soap import SOAP
 
 __all__ = [
     "PRESETS",
+    "Interrupted",
     "Recipe",
     "Scores",
     "evaluate",
@@ -56,6 +60,7 @@ def train(
     validate_every: int = 500,
     save_every: int = 500,
     progress: bool = True,
+    engine: Engine | None = None,
     **changes: Any,
 ) -> History:
     """Minimise the mean of (model(Kx + e) − x)² over the pixels of the slices x, e ever new.
@@ -68,10 +73,13 @@ def train(
         train_set: slices of shape (C, H, W) in [0, 1], such as a `MayoDataset`.
         recipe: a `Recipe`, or the name of one in `PRESETS`.
         validation_set: slices on which the PSNR is taken every `validate_every` steps.
-        checkpoint: file that keeps the run, written every `save_every` steps. If it is there
-            already, training goes on from it, to the same weights as without the break.
+        checkpoint: file that keeps the run, written at the start, every `save_every` steps, and
+            when the run is stopped by Ctrl-C or SIGTERM. If it is there already, training goes on
+            from it, to the same weights as without the break.
         log_every: steps from one entry of the history to the next.
         progress: whether a progress bar is shown.
+        engine: the processes that share the work, see `ippy.distribution.engine`; None for this
+            one alone.
         **changes: fields of the recipe to change, such as `steps=200`.
 
     Returns:
@@ -80,57 +88,98 @@ def train(
 
     Raises:
         FloatingPointError: the loss is not a number any more, or absurdly large.
-        ValueError: the checkpoint belongs to another recipe, network, operator or training set.
+        Interrupted: Ctrl-C or SIGTERM came; the step was finished and the run kept.
+        OSError: the checkpoint cannot be written; the one before it stays.
+        ValueError: the checkpoint belongs to another recipe, network, operator or training set,
+            another process is training with it, or the processes of `engine` do not see the same.
     """
     recipe = replace(preset(recipe) if isinstance(recipe, str) else recipe, **changes)
-    device = torch.device(get_device())
+    engine = engine or Alone()
+    share = range(engine.global_rank, recipe.batch_size, engine.world_size)
+    if recipe.batch_size < engine.world_size:
+        raise ValueError(
+            f"batch_size must be at least the number of processes, {engine.world_size}, "
+            f"got {recipe.batch_size}"
+        )
     initialise(model, recipe.start, recipe.seed)
-    model.to(device).to(memory_format=torch.channels_last).train()
+    model.to(engine.device).to(memory_format=torch.channels_last).train()
+    network = engine.setup_module(model)  # shares its weights with the model
     optimiser = make_optimiser(model, recipe)
     crops = make_crops(model, K, train_set, recipe)
-    identity = {"recipe": asdict(recipe), "training set": crops.fingerprint, "K": fingerprint(K)}
-    run = Progress()
-    if checkpoint is not None and Path(checkpoint).exists():
-        run = load_checkpoint(checkpoint, identity, model, optimiser)
+    number = next(model.parameters())  # the dtype and the device of everything
+    identity = {
+        "recipe": asdict(recipe),
+        "training set": crops.fingerprint,
+        "K": fingerprint(K),
+        "network": " ".join(str(model).split()),
+    }
+    writes = engine.global_rank == 0
+    run, shown = Progress(), dict[str, str]()
 
-    steps = tqdm(
-        range(run.step, recipe.steps),
-        initial=run.step,
-        total=recipe.steps,
-        disable=not progress,
-        unit="step",
-    )
-    for step in steps:
-        clock = time.perf_counter()
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate_at(step)
-        batch = crops.batch(step, recipe.batch_size)
-        x, y_delta, mask = (part.to(device) for part in batch)  # (N, C, h, w), mask (N, 1, h, w)
-
-        x_hat = model(y_delta)  # (N, C, h, w)
-        loss = (mask * (x_hat - x) ** 2).sum() / (x.shape[0] * x.shape[1] * crops.pixels)
-        run.losses.append(loss.item())
-        check_loss(run, recipe)
-
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-
-        run.step += 1
-        run.seconds += time.perf_counter() - clock
-        last = run.step == recipe.steps
-        if last or run.step % log_every == 0:
-            entry = {"step": run.step, "loss": sum(run.losses) / len(run.losses)}
-            entry |= {"learning_rate": recipe.learning_rate_at(step), "seconds": run.seconds}
-            if validation_set is not None and (last or run.step % validate_every == 0):
-                entry["psnr"] = evaluate(model, K, validation_set, recipe.noise_level).mean_psnr
-            run.history.append(entry)
-            run.losses = []
-            steps.set_postfix({k: f"{entry[k]:.4g}" for k in ("loss", "psnr") if k in entry})
-        if checkpoint is not None and (last or run.step % save_every == 0):
+    def keep() -> None:
+        if checkpoint is not None and writes:
             save_checkpoint(checkpoint, identity, run, model, optimiser)
+
+    with held(checkpoint if writes else None), Interruption() as interruption:
+        if checkpoint is not None and Path(checkpoint).exists():
+            run = load_checkpoint(checkpoint, identity, model, optimiser)
+        check_agreement(engine, run, identity)  # it waits: nobody writes before all have read
+        keep()
+        steps = tqdm(
+            range(run.step, recipe.steps),
+            initial=run.step,
+            total=recipe.steps,
+            disable=not (progress and writes),
+            unit="step",
+        )
+        for step in steps:
+            clock = time.perf_counter()
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.learning_rate_at(step)
+            batch = crops.batch(step, recipe.batch_size, share)
+            x, y_delta, mask = (z.to(number) for z in batch)  # (N, C, h, w), mask (N, 1, h, w)
+
+            x_hat = network(y_delta)  # (N, C, h, w)
+            squares = (mask * (x_hat - x) ** 2).sum()
+            loss = squares / (recipe.batch_size * x.shape[1] * crops.pixels)
+            told = torch.stack([loss.detach(), loss.new_tensor(interruption.signal)])
+            whole_loss, stop = engine.all_reduce(told, reduce_op="sum").tolist()
+            run.losses.append(whole_loss)
+            check_loss(run, recipe)
+
+            optimiser.zero_grad()
+            engine.backward(loss * engine.world_size)  # it takes the mean over the processes
+            optimiser.step()
+
+            run.step += 1
+            run.seconds += time.perf_counter() - clock
+            last = run.step == recipe.steps
+            if last or run.step % log_every == 0:
+                entry = run.log(learning_rate=recipe.learning_rate_at(step))
+                if (
+                    validation_set is not None
+                    and writes
+                    and (last or run.step % validate_every == 0)
+                ):
+                    scores = evaluate(model, K, validation_set, recipe.noise_level)
+                    entry["psnr"] = scores.mean_psnr
+                shown |= {name: f"{entry[name]:.4g}" for name in ("loss", "psnr") if name in entry}
+                steps.set_postfix(shown)
+            if last or stop or run.step % save_every == 0:
+                keep()
+            if stop and not last:
+                engine.barrier()  # a launcher ends all processes as soon as one is gone
+                raise Interrupted(farewell(run, recipe, checkpoint), interruption.signal)
     model.eval()
     return run.history
+
+
+def farewell(run: Progress, recipe: Recipe, checkpoint: str | Path | None) -> str:
+    """What is to be said of a run that was stopped."""
+    kept = "nothing was kept, for want of a checkpoint"
+    if checkpoint is not None:
+        kept = f"{checkpoint} keeps it, and the same call goes on from there"
+    return f"training was stopped after step {run.step} of {recipe.steps}; {kept}"
 
 
 def initialise(model: nn.Module, start: str, seed: int) -> None:
@@ -186,6 +235,19 @@ def make_crops(model: nn.Module, K: Operator, train_set: Slices, recipe: Recipe)
     return TrainingCrops(
         train_set, K, recipe.crop, reach, recipe.noise_level, wraps=wraps, seed=recipe.seed
     )
+
+
+def check_agreement(engine: Engine, run: Progress, identity: dict[str, Any]) -> None:
+    """Refuse to train together with processes that read another checkpoint, or other slices."""
+    ours = repr([run.step, identity["recipe"], identity["training set"]])
+    number = torch.tensor(zlib.crc32(ours.encode()), device=engine.device)
+    total = engine.all_reduce(number.clone(), reduce_op="sum")
+    if total != engine.world_size * number:
+        raise ValueError(
+            "the processes do not agree on where training goes on: they must have the same slices "
+            f"and see the same checkpoint (this one is at step {run.step}); share the folders of "
+            "both between the computers, or copy them"
+        )
 
 
 def check_loss(run: Progress, recipe: Recipe) -> None:

@@ -1,15 +1,21 @@
 """A run on disk is whole or not there, holds plain values, and only goes on where it belongs."""
 
+import copy
+import errno
 import os
 import pickle
+import platform
+import re
 
 import pytest
 import torch
+from filelock import FileLock
 
 from ippy import checkpoint
 from ippy.checkpoint import (
     Progress,
     fingerprint,
+    held,
     load_checkpoint,
     read_history,
     save_checkpoint,
@@ -44,6 +50,16 @@ def save(path, n_filters=3, identity=IDENTITY):
 def fresh(n_filters=3):
     model = SimpleCNN(1, 1, n_filters)
     return model, SOAP(model.parameters(), lr=1.0)
+
+
+def in_float64():
+    model = SimpleCNN(1, 1, 3).double()
+    return model, SOAP(model.parameters())
+
+
+def sparing():
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3))
+    return model, SOAP(model.parameters())
 
 
 def test_what_is_saved_comes_back(tmp_path):
@@ -81,24 +97,57 @@ def test_another_run_is_refused_and_named(tmp_path, identity, part):
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 
-def test_another_network_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("other", "theirs", "ours"),
+    [
+        (fresh(n_filters=4), "'conv1.weight': '(3, 1, 3, 3)", "'conv1.weight': '(4, 1, 3, 3)"),
+        (in_float64(), "'conv3.bias': '(1,) float32'", "'conv3.bias': '(1,) float64'"),
+        (sparing(), "'conv1.bias'", "not {'0.weight'"),
+    ],
+)
+def test_another_network_is_refused_and_left_as_it_was(tmp_path, other, theirs, ours):
     save(tmp_path / "run.ckpt")
-    with pytest.raises(ValueError, match="made with another network; give another name"):
-        load_checkpoint(tmp_path / "run.ckpt", IDENTITY, *fresh(n_filters=4))
+    model, optimiser = other
+    before = copy.deepcopy((model.state_dict(), optimiser.state_dict()))
+    with pytest.raises(
+        ValueError, match=r"made with another network: .*give another name"
+    ) as error:
+        load_checkpoint(tmp_path / "run.ckpt", IDENTITY, model, optimiser)
+    assert theirs in str(error.value).split(", not {")[0]
+    assert ours in str(error.value)
+    assert str(before) == str((model.state_dict(), optimiser.state_dict()))
+
+
+def test_another_optimiser_is_refused_and_the_network_left_as_it_was(tmp_path):
+    save(tmp_path / "run.ckpt")
+    model, _ = fresh()
+    before = copy.deepcopy(model.state_dict())
+    optimiser = SOAP(list(model.parameters())[:2])
+    with pytest.raises(ValueError, match="made with another optimiser; give another name"):
+        load_checkpoint(tmp_path / "run.ckpt", IDENTITY, model, optimiser)
+    assert str(before) == str(model.state_dict())
 
 
 def test_damaged_and_foreign_files_are_refused(tmp_path):
     save(tmp_path / "run.ckpt")
     whole = (tmp_path / "run.ckpt").read_bytes()
-    (tmp_path / "half.ckpt").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "empty.ckpt").write_bytes(b"")
-    for name in ("half", "empty"):
-        with pytest.raises(ValueError, match=f"{name}.ckpt is damaged or is no checkpoint"):
-            load_checkpoint(tmp_path / f"{name}.ckpt", IDENTITY, *fresh())
-    for name, content in (("weights", SimpleCNN(1, 1, 3).state_dict()), ("list", [1])):
+    step = len(whole) // 40
+    parts = [whole[:end] for end in [0, 1, 2, 3, 4, 10, *range(step, len(whole), step), -22, -1]]
+    for part in [*parts, b"x" + whole[1:], whole.replace(b"OrderedDict", b"OrderlyDict")]:
+        (tmp_path / "part.ckpt").write_bytes(part)
+        with pytest.raises(ValueError, match=r"part.ckpt is damaged or is no .* or delete it"):
+            load_checkpoint(tmp_path / "part.ckpt", IDENTITY, *fresh())
+    weights = SimpleCNN(1, 1, 3).state_dict()
+    for name, content in (("weights", weights), ("list", [1]), ("bare", {"progress": {}})):
         torch.save(content, tmp_path / f"{name}.ckpt")
         with pytest.raises(ValueError, match=f"{name}.ckpt is no checkpoint"):
             load_checkpoint(tmp_path / f"{name}.ckpt", IDENTITY, *fresh())
+
+
+def test_a_file_that_cannot_be_read_is_not_called_damaged(tmp_path):
+    (tmp_path / "run.ckpt").mkdir()
+    with pytest.raises(OSError, match=r"Is a directory|Permission denied"):
+        load_checkpoint(tmp_path / "run.ckpt", IDENTITY, *fresh())
 
 
 class Bomb:
@@ -115,6 +164,76 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path):
         write({"progress": Bomb()}, tmp_path / f"{name}.ckpt")
         with pytest.raises(ValueError, match="is damaged or is no checkpoint"):
             load_checkpoint(tmp_path / f"{name}.ckpt", IDENTITY, *fresh())
+
+
+def test_a_run_that_cannot_be_kept_says_what_to_do(tmp_path, monkeypatch):
+    path = tmp_path / "run.ckpt"
+    save(path)
+    before = path.read_bytes()
+    for code, words in ((errno.ENOSPC, "No space left on device"), (None, "the cable is out")):
+
+        def fail(*_, code=code, words=words):
+            raise OSError(words) if code is None else OSError(code, words)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoint.os, "fsync", fail)
+            with pytest.raises(OSError, match=f"kept in {path} .{words}.; what was") as caught:
+                save(path)
+        assert "Make room or choose another folder" in str(caught.value)
+        assert path.read_bytes() == before
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="cannot be kept in"):
+        save(tmp_path / "file" / "run.ckpt")
+
+
+def test_a_checkpoint_is_held_by_one_at_a_time(tmp_path):
+    path = tmp_path / "deep" / "run.ckpt"
+    who = f"process {os.getpid()} on {platform.node()} is training with checkpoint {path}; wait"
+    with held(path):
+        for _ in range(2):
+            with pytest.raises(ValueError, match=re.escape(who)), held(path):
+                pass
+        (path.parent / "run.ckpt.lock").write_text("")
+        with pytest.raises(ValueError, match="another process is training"), held(path):
+            pass
+        with held(tmp_path / "deep" / "other.ckpt"), held(None):
+            pass
+    assert list(path.parent.iterdir()) == []
+    with pytest.raises(ZeroDivisionError), held(path):
+        raise ZeroDivisionError
+    with held(path):
+        assert [file.name for file in path.parent.iterdir()] == ["run.ckpt.lock"]
+
+
+def test_a_lock_is_given_back_not_only_forgotten(tmp_path, monkeypatch):
+    locks = []
+
+    def kept(path):
+        locks.append(FileLock(path))
+        return locks[-1]
+
+    monkeypatch.setattr(checkpoint, "FileLock", kept)
+    with held(tmp_path / "run.ckpt"):
+        assert locks[0].is_locked
+    assert not locks[0].is_locked
+
+
+def test_holding_clears_away_what_was_half_written(tmp_path):
+    others = ["other.ckpt.1.tmp", "run.ckpt", "run.jsonl", "run.tmp", "xrun.ckpt.1.tmp"]
+    for name in ["run[1].ckpt.12.tmp", "run[1].jsonl.12.tmp", "run1.ckpt.12.tmp", *others]:
+        (tmp_path / name).touch()
+    with held(tmp_path / "run[1].ckpt"):
+        left = sorted(file.name for file in tmp_path.iterdir())
+    assert left == sorted(["run[1].ckpt.lock", "run1.ckpt.12.tmp", *others])
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(OSError, match=r"cannot be written \(.*\); choose a folder that may"),
+        held(tmp_path / "file" / "run.ckpt"),
+    ):
+        pass
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
@@ -145,9 +264,29 @@ def test_the_bytes_are_on_disk_before_the_old_file_goes(tmp_path, monkeypatch):
         replace(source, target)
 
     monkeypatch.setattr(checkpoint.os, "replace", watched)
+    monkeypatch.setattr(checkpoint, "sync_folder", calls.append)
     write_atomically(b"old", tmp_path / "file")
     write_atomically(b"newer", tmp_path / "file")
-    assert calls == [3, (b"old", False), 5, (b"newer", b"old")]
+    assert calls == [3, (b"old", False), tmp_path, 5, (b"newer", b"old"), tmp_path]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX opens folders")
+def test_a_folder_is_synchronised_and_closed_again(tmp_path, monkeypatch):
+    synced, fsync = [], os.fsync
+    monkeypatch.setattr(
+        checkpoint.os,
+        "fsync",
+        lambda fd: (
+            synced.append(os.path.realpath(f"/proc/self/fd/{fd}")),
+            fsync(fd),
+            synced.append(fd),
+        ),
+    )
+    checkpoint.sync_folder(tmp_path)
+    if os.path.isdir("/proc/self/fd"):
+        assert synced[0] == os.path.realpath(tmp_path)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(synced[1])
 
 
 def test_histories_are_json_lines(tmp_path):

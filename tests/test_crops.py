@@ -131,6 +131,30 @@ def test_a_batch_is_a_function_of_seed_and_step():
     assert torch.equal(following, one.batch(0, 45).x[35:])
 
 
+def test_a_share_is_that_part_of_the_batch_bit_for_bit():
+    tiles = crops(noise_level=LEVEL)
+    whole = tiles.batch(3, 5)
+    for share in (range(0, 5, 2), range(1, 5, 2), [4], range(5)):
+        for part, all_of_it in zip(tiles.batch(3, 5, share), whole, strict=True):
+            assert len(part) == len(share)
+            assert torch.equal(part, all_of_it[list(share)])
+
+
+def test_noise_is_a_function_of_seed_step_and_place_alone():
+    one, other = ([torch.full((1, 24, 24), grey)] for grey in (0.5, 1.0))
+    K = Blurring((24, 24), kernel=torch.ones(1, 1))
+
+    def noise(data, step, batch_size, place):
+        tiles = TrainingCrops(data, K, None, 0, 0.1, seed=8)
+        batch = tiles.batch(step, batch_size, [place])
+        return (batch.y_delta - batch.x) / tiles.sigma
+
+    expected = torch.randn(1, 24, 24, generator=generator_for(8, 1, 3, 2))
+    for data, batch_size in ((one, 3), (other, 3), (one, 7)):
+        assert torch.allclose(noise(data, 3, batch_size, 2)[0], expected, atol=1e-5)
+    assert not torch.allclose(noise(one, 2, 3, 2)[0], expected, atol=0.1)
+
+
 def test_noise_depends_on_the_seed():
     one, other = (
         TrainingCrops([torch.ones(1, 40, 34)], blur(), None, 0, LEVEL, seed=seed) for seed in (0, 1)

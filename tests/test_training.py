@@ -1,5 +1,7 @@
 """Training does what the loop on the board does, again and again, and stops when it goes astray."""
 
+import re
+import signal
 import time
 from dataclasses import replace
 
@@ -8,6 +10,7 @@ import torch
 from torch import nn
 
 from ippy import training
+from ippy.distribution import Alone
 from ippy.models import SimpleCNN
 from ippy.operators import Blurring, Identity
 from ippy.recipe import PRESETS, Recipe
@@ -145,6 +148,8 @@ def test_the_bar_shows_loss_and_psnr_or_nothing(progress, capsys):
     shown = capsys.readouterr()
     assert shown.out == ""
     assert ("loss=" in shown.err and "psnr=" in shown.err and "12/12" in shown.err) is progress
+    gone_and_left = re.compile(r"\[\d\d:\d\d<\d\d:\d\d, ")
+    assert bool(gone_and_left.search(shown.err)) is progress
     assert progress or shown.err == ""
 
 
@@ -278,6 +283,22 @@ def test_a_broken_run_goes_on_to_the_same_weights(tmp_path, monkeypatch, optimis
     assert seconds == sorted(seconds)
 
 
+def test_the_bar_of_a_resumed_run_counts_on(tmp_path, monkeypatch, capsys):
+    def stop(run, recipe):
+        if run.step == 6:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "check_loss", stop)
+        with pytest.raises(KeyboardInterrupt):
+            quiet(small(), checkpoint=tmp_path / "run.ckpt", save_every=3)
+    assert capsys.readouterr().err == ""
+    train(small(), blur(), slices(), RECIPE, checkpoint=tmp_path / "run.ckpt")
+    shown = capsys.readouterr().err
+    assert " 6/12" in shown and " 12/12" in shown
+    assert " 5/12" not in shown
+
+
 def test_a_finished_run_is_not_run_again(tmp_path):
     model, other = small(), small()
     history = quiet(model, checkpoint=tmp_path / "run.ckpt")
@@ -298,6 +319,109 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, part, change):
     quiet(small(), checkpoint=tmp_path / "run.ckpt")
     with pytest.raises(ValueError, match=f"was made with another {part}"):
         quiet(small(), checkpoint=tmp_path / "run.ckpt", **change)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"residual": True},
+        {"final_activation": "tanh"},
+        {"padding_mode": "circular"},
+        {"kernel_size": 5},
+    ],
+)
+def test_a_checkpoint_of_another_network_is_refused(tmp_path, other):
+    quiet(small(), checkpoint=tmp_path / "run.ckpt", start="default")
+    with pytest.raises(ValueError, match="was made with another network: SimpleCNN"):
+        quiet(small(**other), checkpoint=tmp_path / "run.ckpt", start="default")
+    with pytest.raises(ValueError, match=r"was made with another network: {'conv1.weight'"):
+        quiet(small().double(), checkpoint=tmp_path / "run.ckpt", start="default")
+
+
+class Shared(Alone):
+    """The second of two processes, in which the first one does and sees the same."""
+
+    global_rank, world_size = 1, 2
+
+    def all_reduce(self, data, *, reduce_op="mean"):
+        return 2 * data if reduce_op == "sum" else data
+
+
+def test_another_process_trains_on_its_share_and_neither_writes_nor_speaks(
+    tmp_path, monkeypatch, capsys
+):
+    shares, batch = [], training.TrainingCrops.batch
+
+    def watched(self, step, batch_size, share):
+        shares.append((step, batch_size, list(share)))
+        return batch(self, step, batch_size, share)
+
+    monkeypatch.setattr(training.TrainingCrops, "batch", watched)
+    settings = {"checkpoint": tmp_path / "deep" / "run.ckpt", "validation_set": slices(1)}
+    history = train(small(), blur(), slices(), RECIPE, engine=Shared(), **settings)
+    assert shares == [(step, 3, [1]) for step in range(12)]
+    assert "psnr" not in history[-1]
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_batch_has_something_for_every_process():
+    with pytest.raises(ValueError, match="at least the number of processes, 2, got 1"):
+        quiet(small(), engine=Shared(), batch_size=1)
+    quiet(small(), engine=Shared(), batch_size=2, steps=1)
+
+
+def test_processes_that_do_not_see_the_same_are_refused():
+    class Apart(Shared):
+        def all_reduce(self, data, *, reduce_op="mean"):
+            return 2 * data + 1
+
+    with pytest.raises(ValueError, match="the processes do not agree on where training goes on"):
+        quiet(small(), engine=Apart())
+
+
+def test_all_processes_wait_until_a_stopped_run_is_kept(tmp_path):
+    path, kept, sums = tmp_path / "run.ckpt", [], []
+
+    class Waits(Alone):
+        def barrier(self):
+            kept.append(torch.load(path, weights_only=True)["progress"]["step"])
+
+        def all_reduce(self, data, *, reduce_op="mean"):
+            sums.append(data)  # the first of them is the check that all see the same
+            stop = signal.SIGTERM if len(sums) == 5 else 0
+            return data + torch.tensor([0, stop]) if data.ndim else data
+
+    with pytest.raises(training.Interrupted, match="stopped after step 4 of 12") as caught:
+        quiet(small(), checkpoint=path, engine=Waits())
+    assert caught.value.signal == signal.SIGTERM
+    assert kept == [4]
+
+
+def test_a_run_that_goes_astray_leaves_its_checkpoint_sound(tmp_path):
+    path, model, whole = tmp_path / "run.ckpt", small(), small()
+    calls = []
+
+    def spoil(module, inputs, output):
+        calls.append(1)
+        return output * float("nan") if len(calls) == 8 else output
+
+    model.register_forward_hook(spoil)
+    with pytest.raises(FloatingPointError, match=r"at step 8 of 12: the loss is nan, after 0\."):
+        quiet(model, checkpoint=path, save_every=3)
+    assert torch.load(path, weights_only=True)["progress"]["step"] == 6
+    resumed = small()
+    quiet(resumed, checkpoint=path)
+    quiet(whole)
+    assert torch.equal(weights(resumed), weights(whole))
+
+
+def test_a_double_network_is_trained_and_scored_in_double():
+    model, seen = small().double(), []
+    model.register_forward_hook(lambda _, inputs, output: seen.append(output.dtype))
+    history = quiet(model, validation_set=slices(1))
+    assert set(seen) == {torch.float64}
+    assert history[-1]["psnr"] > 5
 
 
 def test_a_diverging_run_stops_with_a_diagnosis():

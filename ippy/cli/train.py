@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,6 @@ from ippy.cli.shared import (
 )
 
 OUT = Path("runs/CNN.pth")
-WATCHED_SLICES = 4
 
 
 @click.command(short_help="Train a network to undo a blur.")
@@ -63,6 +64,22 @@ WATCHED_SLICES = 4
     help="Side of the filters.",
 )
 @head_options
+@click.option(
+    "--devices",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes that share the work on this computer: graphics cards, or processor cores.",
+)
+@click.option(
+    "--nodes",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Computers that share the work; run the same command on each (see the README).",
+)
 @click.option("--resume", is_flag=True, help="Go on with the run that was stopped.")
 @click.option("--force", is_flag=True, help="Replace OUT, or the run that was stopped.")
 @click.option(
@@ -75,8 +92,8 @@ WATCHED_SLICES = 4
 def train(out: Path | None, names: tuple[str, ...], **settings: Any) -> None:
     """Train a network to undo a blur, and write its weights to OUT [default: runs/CNN.pth].
 
-    Beside OUT stand its description (.json) and the loss as it went (.jsonl); while the training
-    is unfinished, a checkpoint (.ckpt).
+    Beside OUT stand its description (.json), the loss as it went (.jsonl) and a picture of it
+    (.png); while the training is unfinished, a checkpoint (.ckpt). Ctrl-C keeps the run.
 
     \b
     Examples:
@@ -103,7 +120,8 @@ def make_again(names: tuple[str, ...]) -> None:
     ]
     if others:
         raise Refusal(f"--weights fixes everything else; leave out {', '.join(others)}")
-    for path in make_weights(None if "all" in names else names, progress=not quiet()):
+    chosen = None if "all" in names else names
+    for path in make_weights(chosen, progress=not quiet(), say=partial(click.echo, err=True)):
         click.echo(path)
 
 
@@ -122,17 +140,24 @@ def run(
     final_activation: str | None,
     residual: bool | None,
     padding_mode: str | None,
+    devices: int,
+    nodes: int,
     resume: bool,
     force: bool,
 ) -> None:
     """Train one network."""
-    checkpoint = out.with_suffix(".ckpt")
-    check_output(out, checkpoint, resume, force)
     from dataclasses import asdict, replace
 
-    from ippy import course, recipe, training
+    from ippy import course, distribution, recipe, training
+    from ippy.checkpoint import held
+    from ippy.data import hold_out
     from ippy.models import SimpleCNN, count_parameters, save_weights
 
+    checkpoint = out.with_suffix(".ckpt")
+    first = distribution.is_first_process()
+    say = click.echo if first else silence
+    if first:
+        check_output(out, checkpoint, resume, force)
     level = course.NOISE_LEVEL if noise_level is None else noise_level
     how = replace(recipe.preset(preset), noise_level=level, seed=seed)
     how = how if steps is None else replace(how, steps=steps)
@@ -142,13 +167,21 @@ def run(
     architecture["kernel_size"] = kernel_size
     architecture |= head(final_activation, residual, padding_mode)
     model = SimpleCNN(**architecture)
-    train_set, test_set = slices(data_path, "train", size), slices(data_path, "test", size)
-    watched = [test_set[i] for i in range(0, len(test_set), -(-len(test_set) // WATCHED_SLICES))]
+    train_set, watched = hold_out(slices(data_path, "train", size))
 
-    click.echo(f"Network   {describe(architecture, count_parameters(model))}")
-    click.echo(f"Blur      {name}; noise {percent(level)}")
-    click.echo(f"Slices    {len(train_set)} from {train_set.data_path}")
-    click.echo(f"Recipe    {preset}: {how.steps:,} steps of {how.batch_size} pictures, seed {seed}")
+    say(f"Network   {describe(architecture, count_parameters(model))}")
+    say(f"Blur      {name}; noise {percent(level)}")
+    say(f"Slices    {len(train_set)} from {train_set.data_path}, {len(watched)} more to watch")
+    say(f"Recipe    {preset}: {how.steps:,} steps of {how.batch_size} pictures, seed {seed}")
+    if first and checkpoint.exists() and not resume:
+        with held(checkpoint):  # --force does not take it away from a run that goes on
+            checkpoint.unlink()
+    try:
+        engine = distribution.engine(devices, nodes)
+    except ModuleNotFoundError as error:
+        raise Refusal(str(error)) from error
+    if engine.world_size > 1:
+        say(f"Processes {engine.world_size}, each takes its share of every batch")
     try:
         history = training.train(
             model,
@@ -158,13 +191,16 @@ def run(
             validation_set=watched,
             checkpoint=checkpoint,
             progress=not quiet(),
+            engine=engine,
         )
-    except KeyboardInterrupt:
-        advice = "nothing was kept yet"
-        if checkpoint.exists():
-            advice = "the same command with --resume goes on from the last checkpoint"
-        click.echo(f"\nStopped; {advice}.", err=True)
-        raise SystemExit(130) from None
+    except KeyboardInterrupt as stopped:
+        kept = f"{checkpoint} keeps the run: --resume goes on with it"
+        say(f"\nStopped; {kept if checkpoint.exists() else 'nothing was kept yet'}.", err=True)
+        number = getattr(stopped, "signal", signal.SIGINT)
+        # A launcher would take another failure for the cause, and kill the first process.
+        raise SystemExit(128 + number if first else 0) from None
+    if not first:
+        return
     save_weights(model, out)
     last = history[-1]
     description = {
@@ -175,26 +211,37 @@ def run(
         "seconds": round(last["seconds"], 1),
     }
     write_json(description, out.with_suffix(".json"))
+    draw(history, out.with_suffix(".png"))
     checkpoint.unlink(missing_ok=True)
     minutes, seconds = divmod(round(last["seconds"]), 60)
     click.echo(
         f"Done in {minutes} min {seconds} s: mean squared error {last['loss']:.2e} in training, "
-        f"PSNR {last['psnr']:.2f} dB on {count(len(watched), 'test slice')}"
+        f"PSNR {last['psnr']:.2f} dB on {count(len(watched), 'slice')} kept out of it"
     )
     click.echo(f"Weights   {out}")
+    click.echo(f"Curve     {out.with_suffix('.png')}")
     click.echo(f"Next      ippy evaluate {out}")
+
+
+def silence(*_: Any, **__: Any) -> None:
+    """Say nothing: one of several processes speaks."""
+
+
+def draw(history: list[dict[str, Any]], path: Path) -> None:
+    """A picture of how the training went."""
+    from ippy.figures import show_history
+
+    show_history(history).savefig(path, dpi=150)
 
 
 def check_output(out: Path, checkpoint: Path, resume: bool, force: bool) -> None:
     """Refuse to write over weights or an unfinished run, unless told to."""
     if resume and not checkpoint.exists():
         raise Refusal(f"--resume: there is no unfinished run {checkpoint}; leave --resume out")
-    if checkpoint.exists() and not resume:
-        if not force:
-            raise Refusal(
-                f"an unfinished run is kept in {checkpoint}; --resume goes on with it, --force "
-                "starts again"
-            )
-        checkpoint.unlink()
+    if checkpoint.exists() and not (resume or force):
+        raise Refusal(
+            f"an unfinished run is kept in {checkpoint}; --resume goes on with it, --force "
+            "starts again"
+        )
     if out.exists() and not (resume or force):
         raise Refusal(f"{out} exists already; name another file, or replace it with --force")
