@@ -2,20 +2,21 @@
 
 import hashlib
 import json
+import math
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from ippy import course
 from ippy.checkpoint import History, write_atomically
-from ippy.data import MayoDataset, embedded_data, project_root
+from ippy.data import MayoDataset, embedded_data, hold_out, project_root
 from ippy.models import SimpleCNN, count_parameters, save_weights
 from ippy.recipe import PRESETS, Recipe
-from ippy.training import evaluate, train
+from ippy.training import evaluate, read_history, train
 
 HISTORY_LENGTH = 50
 STANDARD = {"n_filters": 32, "in_ch": 1, "out_ch": 1}
@@ -38,6 +39,9 @@ class Entry:
         return SimpleCNN(**STANDARD | self.architecture)
 
 
+SHORT, LONG = PRESETS["short"], PRESETS["long"]
+SEEDS = range(3)
+
 HEADS: dict[str, dict[str, Any]] = {
     "none": {},
     "relu": {"final_activation": "relu"},
@@ -46,27 +50,55 @@ HEADS: dict[str, dict[str, Any]] = {
     "residual-tanh": {"final_activation": "tanh", "residual": True},
 }
 
-SHORT = PRESETS["short"]
-
-# Heads differ in nothing but the head. The identity start means something for some of them only,
-# so that all get PyTorch's own start.
-CATALOGUE: dict[str, Entry] = {
-    "CNN": Entry(PRESETS["long"]),
-    "CNN-noiseless": Entry(replace(SHORT, noise_level=0.0)),
-    "CNN-noise5": Entry(replace(SHORT, noise_level=0.05)),
+# One thing at a time is changed in filters-32, each with three seeds. Heads differ in nothing but
+# the head. The identity start means something for some of them only, so that all of them, "none"
+# too, get PyTorch's own start.
+VARIANTS: dict[str, Entry] = {
     "filters-8": Entry(SHORT, {"n_filters": 8}),
     "filters-16": Entry(SHORT, {"n_filters": 16}),
     "filters-32": Entry(SHORT),
     "filters-64": Entry(SHORT, {"n_filters": 64}),
     "kernel-5": Entry(SHORT, {"kernel_size": 5}),
     "kernel-7": Entry(SHORT, {"kernel_size": 7}),
+    "circular": Entry(SHORT, {"padding_mode": "circular"}),
+    "noise-0": Entry(replace(SHORT, noise_level=0.0)),
+    "noise-5": Entry(replace(SHORT, noise_level=0.05)),
 } | {
-    f"head-{head}-{seed}": Entry(
-        replace(PRESETS["brief"], start="default", seed=seed), architecture
-    )
+    f"head-{head}": Entry(replace(SHORT, start="default"), architecture)
     for head, architecture in HEADS.items()
-    for seed in range(3)
 }
+
+# From the plain loop to the short recipe, one change after the other, each for 55 million pixels.
+# The next two are filters-32-0, which has the better optimiser too, and CNN, trained for longer.
+PLAIN = replace(PRESETS["plain"], steps=105)
+CROPS = replace(
+    SHORT, optimiser="adam", learning_rate=1e-3, warm_up=0, decay_from=1, start="default"
+)
+SCHEDULE = replace(CROPS, learning_rate=5e-3, warm_up=SHORT.warm_up, decay_from=SHORT.decay_from)
+CHANGES: dict[str, Entry] = {
+    "recipe-plain": Entry(PLAIN),
+    "recipe-crops": Entry(CROPS),
+    "recipe-schedule": Entry(SCHEDULE),
+    "recipe-identity": Entry(replace(SCHEDULE, start="identity")),
+}
+
+CATALOGUE: dict[str, Entry] = {
+    "CNN": Entry(LONG),
+    **{
+        f"{name}-{seed}": Entry(replace(entry.recipe, seed=seed), entry.architecture)
+        for name, entry in VARIANTS.items()
+        for seed in SEEDS
+    },
+    **CHANGES,
+}
+
+
+class Split(NamedTuple):
+    """Slices to train on, to watch, and to score in the end."""
+
+    train: MayoDataset
+    watched: MayoDataset
+    test: MayoDataset
 
 
 def weights_folder() -> Path:
@@ -88,6 +120,7 @@ def make_weights(
     names: str | Iterable[str] | None = None,
     folder: str | Path | None = None,
     progress: bool = True,
+    say: Callable[[str], object] = print,
 ) -> list[Path]:
     """Train networks of the `CATALOGUE` on the embedded data; write them and their manifest.
 
@@ -97,7 +130,8 @@ def make_weights(
     Args:
         names: of the networks; None for all of them.
         folder: where they go, by default `weights/` at the project's root.
-        progress: whether it is said what is done, with a progress bar for each network.
+        progress: whether each network has a progress bar.
+        say: is told what there is to do, how long it will take, and which network comes next.
 
     Returns:
         The weight files, in the order of the names.
@@ -111,18 +145,50 @@ def make_weights(
             raise ValueError(f"names must be of {', '.join(CATALOGUE)}, got {name!r}")
     folder = Path(folder or weights_folder())
     root = embedded_data()
-    train_set, test_set = MayoDataset(root / "train"), MayoDataset(root / "test")
-    data = {"slices": len(train_set), "sha256": fingerprint(train_set)}
-    for name in names:
-        made = {"data": data, "blur": course.BLUR, **describe(name)}
-        if _is_made(name, made, folder):
-            if progress:
-                print(f"{name}: up to date")
-            continue
-        if progress:
-            print(f"{name}: {CATALOGUE[name].recipe.steps} steps")
-        _make(name, made, folder, train_set, test_set, progress)
+    slices = Split(*hold_out(MayoDataset(root / "train")), MayoDataset(root / "test"))
+    data = {"slices": len(slices.train), "sha256": fingerprint(slices.train)}
+    made = {name: {"data": data, "blur": course.BLUR, **describe(name)} for name in names}
+    missing = [name for name in names if not _is_made(name, made[name], folder)]
+    say(f"{len(names) - len(missing)} of {len(names)} networks are up to date")
+    if missing:
+        say(announce(missing, slices.train))
+    for number, name in enumerate(missing, 1):
+        say(f"{name} ({number} of {len(missing)})")
+        _make(name, made[name], folder, slices, progress)
     return [folder / f"{name}.pth" for name in names]
+
+
+def announce(names: list[str], train_set: MayoDataset) -> str:
+    """How long it will take to train these networks, from the pace of a few steps of each kind."""
+    paces: dict[str, float] = {}
+    seconds = 0.0
+    for name in names:
+        entry = CATALOGUE[name]
+        recipe = replace(entry.recipe, steps=4, seed=0, noise_level=0.0)
+        kind = f"{recipe} {entry.architecture}"
+        if kind not in paces:
+            some = [train_set[i] for i in range(min(len(train_set), recipe.batch_size))]
+            history = train(
+                entry.model(), course.blurring(), some, recipe, log_every=1, progress=False
+            )
+            # The first step sets things up.
+            paces[kind] = (history[-1]["seconds"] - history[0]["seconds"]) / 3
+        seconds += paces[kind] * (entry.recipe.steps - _kept_steps(name))
+    return (
+        f"{len(names)} to make: about {math.ceil(seconds / 60)} min on this machine. Ctrl-C stops, "
+        "and the same command goes on"
+    )
+
+
+def _kept_steps(name: str) -> int:
+    """The steps that an unfinished run has behind it, as far as its last entry tells."""
+    path = _checkpoint(name).with_suffix(".jsonl")
+    history = read_history(path) if path.exists() else []
+    return history[-1]["step"] if history else 0
+
+
+def _checkpoint(name: str) -> Path:
+    return project_root() / "runs" / "weights" / f"{name}.ckpt"
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -167,22 +233,15 @@ def _is_made(name: str, made: dict[str, Any], folder: Path) -> bool:
     return same and path.exists() and sha256(path) == entry["sha256"]
 
 
-def _make(
-    name: str,
-    made: dict[str, Any],
-    folder: Path,
-    train_set: MayoDataset,
-    test_set: MayoDataset,
-    progress: bool,
-) -> None:
+def _make(name: str, made: dict[str, Any], folder: Path, slices: Split, progress: bool) -> None:
     entry, K = CATALOGUE[name], course.blurring()
-    model, checkpoint = entry.model(), project_root() / "runs" / "weights" / f"{name}.ckpt"
+    model, checkpoint, test_set = entry.model(), _checkpoint(name), slices.test
     history = train(
         model,
         K,
-        train_set,
+        slices.train,
         entry.recipe,
-        validation_set=[test_set[i] for i in range(0, len(test_set), 5)],
+        validation_set=slices.watched,
         checkpoint=checkpoint,
         progress=progress,
     )

@@ -1,6 +1,8 @@
 """The command line, as a user types it: what is printed, what is written, what is refused."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -12,9 +14,11 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from ippy.checkpoint import held
 from ippy.classical import tune, wiener
 from ippy.cli import main
-from ippy.data import MayoDataset
+from ippy.data import MayoDataset, hold_out
+from ippy.distribution import Alone
 from ippy.evaluation import evaluate
 from ippy.metrics import psnr, ssim
 from ippy.models import SimpleCNN, load_weights, save_weights
@@ -97,7 +101,8 @@ def test_help_shows_an_example(command: list[str]) -> None:
 
 def test_help_lists_the_commands_in_the_order_of_their_use() -> None:
     commands = works("--help").split("Commands:")[1].split()
-    assert [word for word in commands if word in main.commands] == ["data", "train", "evaluate"]
+    named = [word for word in commands if word in main.commands]
+    assert named == ["data", "train", "evaluate", "export"]
 
 
 def test_help_names_every_preset() -> None:
@@ -226,15 +231,23 @@ def test_train_writes_weights_with_their_description_and_history(root: Path) -> 
     text = train_briefly("runs/mine.pth", root)
     assert "Network   SimpleCNN, 4 filters of 3×3, 225 parameters\n" in text
     assert "Blur      motion over 9 pixels at 20°; noise 1 %\n" in text
-    assert f"Slices    6 from {root / 'train'}\n" in text
+    assert f"Slices    3 from {root / 'train'}, 3 more to watch\n" in text
     assert "Recipe    tiny: 3 steps of 4 pictures, seed 0\n" in text
-    assert "dB on 3 test slices" in text
+    assert "dB on 3 slices kept out of it\n" in text
+    assert f"Curve     {Path('runs/mine.png')}\n" in text
+    assert "Processes" not in text
     assert "Next      ippy evaluate runs/mine.pth\n" in text
     assert sorted(path.name for path in Path("runs").iterdir()) == [
         "mine.json",
         "mine.jsonl",
+        "mine.png",
         "mine.pth",
     ]
+    with Image.open("runs/mine.png") as picture:
+        assert picture.format == "PNG" and min(picture.size) > 300
+    history = [json.loads(line) for line in Path("runs/mine.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in history] == [3]
+    assert f"{history[-1]['psnr']:.2f} dB" in text
     load_weights(SimpleCNN(1, 1, 4), "runs/mine.pth")
     described = json.loads(Path("runs/mine.json").read_text())
     assert described["architecture"] == {"in_ch": 1, "out_ch": 1, "n_filters": 4, "kernel_size": 3}
@@ -264,10 +277,10 @@ def test_train_passes_every_option_on(root: Path, monkeypatch: pytest.MonkeyPatc
     assert model.conv2.padding_mode == "circular" and model.conv2.kernel_size == (5, 5)
     assert torch.equal(seen["K"].kernel[0, 0], torch.tensor(KERNEL).float())
     assert seen["K"].img_shape == (SIZE, SIZE)
-    assert [x.sum() for x in seen["validation_set"]] == [
-        x.sum() for x in map(MayoDataset(root / "test", SIZE).__getitem__, range(3))
-    ]
-    assert len(seen["train_set"]) == 6
+    train_set, watched = hold_out(MayoDataset(root / "train", SIZE))
+    assert seen["validation_set"].paths == watched.paths
+    assert seen["train_set"].paths == train_set.paths
+    assert isinstance(seen["engine"], Alone)
     assert seen["checkpoint"] == Path("a.ckpt")
     described = json.loads(Path("a.json").read_text())
     assert described["kernel"] == KERNEL.tolist()
@@ -309,7 +322,7 @@ def test_train_goes_on_with_a_stopped_run(root: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("ippy.training.train", stopped)
     result = ippy("train", "mine.pth", "--data", root, "--size", SIZE)
     assert result.exit_code == 130
-    assert "--resume goes on from the last checkpoint" in result.stderr
+    assert result.stderr == "\nStopped; mine.ckpt keeps the run: --resume goes on with it.\n"
     assert "--resume goes on with it, --force starts again" in refused("train", "mine.pth")
 
     def resumed(*arguments, checkpoint, **settings):
@@ -333,17 +346,98 @@ def test_train_goes_on_with_a_stopped_run(root: Path, monkeypatch: pytest.Monkey
     assert training.train is anew
 
 
+def test_a_refused_command_does_not_delete_what_it_was_forced_to_replace(root: Path) -> None:
+    np.save("blur.npy", np.ones((2, 3, 3)))
+    Path("mine.ckpt").write_text("precious")
+    refused("train", "mine.pth", "--data", root, "--force", "--kernel", "blur.npy")
+    assert Path("mine.ckpt").read_text() == "precious"
+    with held("mine.ckpt"):
+        text = refused("train", "mine.pth", "--data", root, "--force")
+    assert f"process {os.getpid()} on " in text and "is training with checkpoint" in text
+    assert Path("mine.ckpt").read_text() == "precious"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_of_several_processes_tells_how_they_were_stopped(
+    root: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    """A launcher would kill it in the midst of its words if another one ended with a failure."""
+    from ippy.training import Interrupted
+
+    def stopped(*arguments, checkpoint, **settings):
+        checkpoint.write_text("state")
+        raise Interrupted("enough", number)
+
+    monkeypatch.setattr("ippy.training.train", stopped)
+    result = ippy("train", "first.pth", "--data", root, "--size", SIZE)
+    assert result.exit_code == code
+    assert "first.ckpt keeps the run" in result.stderr
+    monkeypatch.setenv("RANK", "1")
+    result = ippy("train", "second.pth", "--data", root, "--size", SIZE)
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_other_processes_write_nothing_and_refuse_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spy(*arguments, checkpoint, **settings):
+        assert checkpoint.read_text() == "the first one's"
+        return [{"step": 1, "loss": 0.1, "seconds": 1.0}]
+
+    monkeypatch.setattr("ippy.training.train", spy)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    Path("mine.ckpt").write_text("the first one's")
+    Path("mine.pth").write_text("old")
+    before = sorted(Path().iterdir())
+    for options in ([], ["--force"]):
+        assert works("train", "mine.pth", "--data", root, "--size", SIZE, *options) == ""
+    assert sorted(Path().iterdir()) == before
+    assert Path("mine.pth").read_text() == "old"
+
+
+def test_train_passes_the_numbers_of_processes_on(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    class Two(Alone):
+        world_size = 2
+
+    def engine(devices: int, nodes: int) -> Two:
+        asked.append((devices, nodes))
+        return Two()
+
+    def spy(*arguments, engine, **settings):
+        asked.append(type(engine))
+        return [{"step": 1, "loss": 0.1, "seconds": 1.0, "psnr": 20.0}]
+
+    monkeypatch.setattr("ippy.distribution.engine", engine)
+    monkeypatch.setattr("ippy.training.train", spy)
+    text = works("train", "--data", root, "--size", SIZE, "--devices", 2, "--nodes", 3)
+    assert asked == [(2, 3), Two]
+    assert "Processes 2, each takes its share of every batch\n" in text
+
+
+def test_several_processes_without_lightning_are_refused_in_a_sentence(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "lightning_fabric", None)
+    text = refused("train", "--data", root, "--size", SIZE, "--devices", 2)
+    assert text.startswith("Error: training in more than one process needs Lightning Fabric: pip")
+
+
 def test_train_makes_the_books_weights_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def make_weights(names, progress):
+    def make_weights(names, progress, say):
         asked.append(names)
+        say("about 3 min")
         return [Path("weights/a.pth"), Path("weights/b.pth")]
 
     monkeypatch.setattr("ippy.weights.make_weights", make_weights)
-    assert works("train", "--weights", "a", "--weights", "b") == f"{Path('weights/a.pth')}\n" + (
-        f"{Path('weights/b.pth')}\n"
-    )
+    result = ippy("train", "--weights", "a", "--weights", "b")
+    assert result.stdout.split() == [str(Path("weights/a.pth")), str(Path("weights/b.pth"))]
+    assert result.stderr == "about 3 min\n"
     works("train", "--weights", "all")
     assert asked == [("a", "b"), None]
     text = refused("train", "x.pth", "--weights", "a", "--seed", 3)

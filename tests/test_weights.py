@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ippy import course, weights
-from ippy.data import MayoDataset
+from ippy.data import MayoDataset, hold_out
 from ippy.models import SimpleCNN, load_weights
 from ippy.phantoms import phantom
 from ippy.recipe import PRESETS
@@ -56,13 +56,14 @@ def test_an_entry_tells_how_the_training_went(name):
 
 def test_the_weights_were_trained_on_the_slices_that_are_embedded_now():
     root = course.embedded_data()
-    train_set = MayoDataset(root / "train")
+    train_set, watched = hold_out(MayoDataset(root / "train"))
+    assert len(train_set) == 290 and len(watched) == 5
     data = {"slices": len(train_set), "sha256": weights.fingerprint(train_set)}
     for name, entry in MANIFEST.items():
         assert entry["data"] == data, name
 
 
-@pytest.mark.parametrize("name", ["CNN", "filters-8", "head-residual-tanh-0"])
+@pytest.mark.parametrize("name", ["CNN", "filters-8-0", "head-residual-tanh-0"])
 def test_a_network_scores_what_the_manifest_says(name):
     """Slices of which the manifest holds the scores one by one; 0.1 dB is for other processors."""
     entry = MANIFEST[name]
@@ -138,12 +139,15 @@ def test_what_is_up_to_date_is_left_alone_and_the_rest_is_made(small_world, caps
     one, _ = make_weights(folder=small_world / "w", progress=False)
     stamp, content = one.stat().st_mtime_ns, one.read_bytes()
     make_weights(folder=small_world / "w")
-    assert capsys.readouterr().out == "one: up to date\ntwo: up to date\n"
+    assert capsys.readouterr().out == "2 of 2 networks are up to date\n"
     assert one.stat().st_mtime_ns == stamp
 
     one.write_bytes(b"damaged")
     make_weights(["one"], small_world / "w")
-    assert "one: 4 steps" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "0 of 1 networks are up to date"
+    assert lines[1].startswith("1 to make: about 1 min on this machine. Ctrl-C stops")
+    assert lines[2] == "one (1 of 1)"
     assert one.read_bytes() == content
 
     manifest = read_manifest(small_world / "w")
@@ -152,11 +156,35 @@ def test_what_is_up_to_date_is_left_alone_and_the_rest_is_made(small_world, caps
     (small_world / "w" / "manifest.json").write_text(json.dumps(manifest))
     one.unlink()
     make_weights("two", small_world / "w")
-    assert capsys.readouterr().out == "two: 3 steps\n"
+    assert "two (1 of 1)" in capsys.readouterr().out
     assert not one.exists()
     assert read_manifest(small_world / "w")["one"] == manifest["one"]
     make_weights(None, small_world / "w")
-    assert capsys.readouterr().out == "one: 4 steps\ntwo: up to date\n"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "1 of 2 networks are up to date"
+    assert lines[-1] == "one (1 of 1)"
+
+
+def test_the_time_is_told_beforehand_and_what_is_done_already_is_not_counted(
+    small_world, monkeypatch
+):
+    asked = []
+
+    def paced(model, K, data, recipe, **_):
+        asked.append(recipe.steps)
+        return [{"seconds": 1.0}, {"seconds": 31.0}]  # ten seconds for each of three more steps
+
+    monkeypatch.setattr(weights, "train", paced)
+    train_set = MayoDataset(small_world / "data" / "train", 64, cache=False)
+    assert weights.announce(["one"], train_set).startswith("1 to make: about 1 min")  # 4 steps
+    monkeypatch.setitem(TINY, "three", Entry(replace(PRESETS["tiny"], steps=30, seed=5)))
+    monkeypatch.setitem(TINY, "four", Entry(replace(PRESETS["tiny"], steps=30, seed=6)))
+    asked.clear()
+    assert "2 to make: about 10 min" in weights.announce(["three", "four"], train_set)
+    assert asked == [4]  # one kind, one measurement
+    (small_world / "runs" / "weights").mkdir(parents=True)
+    (small_world / "runs" / "weights" / "four.jsonl").write_text('{"step": 24, "loss": 1}\n')
+    assert "2 to make: about 6 min" in weights.announce(["three", "four"], train_set)
 
 
 def test_unknown_names_are_refused_before_anything_is_made(small_world):
@@ -183,16 +211,22 @@ def test_thinning_keeps_the_end_and_the_mean():
 
 def test_the_catalogue_has_what_the_chapters_need():
     assert CATALOGUE["CNN"].recipe == PRESETS["long"]
-    assert CATALOGUE["CNN-noiseless"].recipe == replace(PRESETS["short"], noise_level=0.0)
-    assert CATALOGUE["CNN-noise5"].recipe.noise_level == 0.05
+    assert CATALOGUE["noise-0-0"].recipe == replace(PRESETS["short"], noise_level=0.0)
+    assert CATALOGUE["noise-5-1"].recipe == replace(PRESETS["short"], noise_level=0.05, seed=1)
+    assert CATALOGUE["circular-2"].model().conv1.padding_mode == "circular"
+    assert CATALOGUE["filters-32-0"].recipe == PRESETS["short"]
+    changes = [entry.recipe for entry in weights.CHANGES.values()] + [PRESETS["short"]]
+    pixels = [r.steps * r.batch_size * (r.crop or 256) ** 2 for r in changes]
+    assert max(pixels) < 1.01 * min(pixels)
     heads = [CATALOGUE[f"head-{head}-2"] for head in weights.HEADS]
     assert len({entry.recipe for entry in heads}) == 1
     assert heads[0].recipe.seed == 2
     residual = CATALOGUE["head-residual-tanh-1"].model()
     assert residual.residual
     assert isinstance(residual.final_activation, torch.nn.Tanh)
-    sizes = {name: describe(name)["parameters"] for name in ("filters-8", "filters-64", "kernel-7")}
-    assert sizes == {"filters-8": 737, "filters-64": 38_145, "kernel-7": 53_377}
+    names = ("filters-8-0", "filters-64-1", "kernel-7-2")
+    sizes = {name: describe(name)["parameters"] for name in names}
+    assert sizes == {"filters-8-0": 737, "filters-64-1": 38_145, "kernel-7-2": 53_377}
 
 
 def test_reading_the_manifest_needs_no_data():
