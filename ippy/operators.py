@@ -81,15 +81,15 @@ class Operator(ABC):
                 f"x must have the shape ({h}, {w}), (C, {h}, {w}) or (N, C, {h}, {w}), "
                 f"got {tuple(x.shape)}; reshape x or set img_shape"
             )
-        batch = x.reshape((1,) * (4 - x.ndim) + x.shape)
+        batch = x if x.ndim == 4 else x.reshape((1,) * (4 - x.ndim) + x.shape)
         y = self._forward(batch)
-        if y.shape != batch.shape[:2] + self.out_shape:
+        if y.shape != (*batch.shape[:2], *self.out_shape):
             raise ValueError(
                 f"{self!r} must turn the shape {tuple(batch.shape)} into "
                 f"{tuple(batch.shape[:2] + self.out_shape)}, got {tuple(y.shape)}; "
                 "mend its methods or its out_shape"
             )
-        return y.reshape(x.shape[:-2] + self.out_shape).contiguous()
+        return (y if x.ndim == 4 else y.reshape(x.shape[:-2] + self.out_shape)).contiguous()
 
     @overload
     def __matmul__(self, other: Tensor) -> Tensor: ...
@@ -126,7 +126,8 @@ class Adjoint(Operator):
     """Kᵀ, which is what `K.T` returns. Its own adjoint is K again."""
 
     def __init__(self, operator: Operator) -> None:
-        super().__init__(operator.out_shape, operator.img_shape)
+        # Checked already, when the operator was made; K.T is written in loops.
+        self.img_shape, self.out_shape = operator.out_shape, operator.img_shape
         self._operator = operator
 
     def _forward(self, x: Tensor) -> Tensor:
@@ -273,11 +274,18 @@ class Blurring(Operator):
         self._kernel = kernel.reshape(1, 1, kh, kw)
         # Pixels needed before and after the image, in height and in width.
         self._reach = ((kh - 1) // 2, kh // 2), ((kw - 1) // 2, kw // 2)
-        # An FFT sees the image repeated for ever: circular padding, without any padding.
+        # An FFT sees the image repeated for ever. That is circular padding, without any padding;
+        # and with enough black between the repetitions it is padding with zeros.
         h, w = self.img_shape
         self._wraps = padding == "circular" and (_fft_size(h), _fft_size(w)) == (h, w)
-        self._fft_shape = (h, w) if self._wraps else (_fft_size(h + kh - 1), _fft_size(w + kw - 1))
-        self._responses: dict[tuple[torch.dtype, torch.device], Tensor] = {}
+        self._unpadded = self._wraps or padding == "zeros"
+        if self._wraps:
+            self._fft_shape = h, w
+        elif self._unpadded:
+            self._fft_shape = _fft_size(h + kh // 2), _fft_size(w + kw // 2)
+        else:
+            self._fft_shape = _fft_size(h + kh - 1), _fft_size(w + kw - 1)
+        self._responses: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor]] = {}
 
     @property
     def kernel(self) -> Tensor:
@@ -285,62 +293,84 @@ class Blurring(Operator):
         return self._kernel.clone()
 
     def _forward(self, x: Tensor) -> Tensor:
-        response = self._response(x)
+        response, _ = self._response(x)
+        rows, columns = self._reach
         if not response.is_complex():
-            return _correlate(self._pad(x), response.flip(-2, -1))
+            return self._direct(x, response, rows, columns)
         h, w = self.img_shape
-        return self._multiply(x if self._wraps else self._pad(x), response)[..., :h, :w]
+        if not self._unpadded:
+            x = F.pad(x, (*columns, *rows), self.padding)
+        return self._multiply(x, response)[..., :h, :w]
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        response = self._response(y)
+        _, response = self._response(y)
+        (above, below), (left, right) = self._reach
         if response.is_complex():
-            z = self._multiply(y, response.conj())
-            return z if self._wraps else self._fold(z)
+            h, w = self.img_shape
+            z = self._multiply(y, response)
+            return z[..., :h, :w] if self._unpadded else self._fold(z)
+        if self.padding in ("zeros", "circular"):
+            # Who gives to whom is turned around, so the kernel is, and nothing else.
+            return self._direct(y, response, (below, above), (right, left))
         kh, kw = response.shape[-2:]
-        return self._fold(_correlate(F.pad(y, (kw - 1, kw - 1, kh - 1, kh - 1)), response))
+        return self._fold(_correlate(y, response, (kh - 1, kh - 1), (kw - 1, kw - 1)))
 
-    def _pad(self, x: Tensor) -> Tensor:
-        rows, columns = self._reach
-        return F.pad(x, (*columns, *rows), "constant" if self.padding == "zeros" else self.padding)
+    def _direct(self, x: Tensor, weights: Tensor, rows: Shape, columns: Shape) -> Tensor:
+        if self.padding == "zeros":
+            return _correlate(x, weights, rows, columns)
+        return _correlate(F.pad(x, (*columns, *rows), self.padding), weights)
 
     def _fold(self, z: Tensor) -> Tensor:
-        """The adjoint of `_pad`: what was copied beyond the border is added where it came from."""
+        """The adjoint of padding: what was copied beyond the border is added where it came from."""
         for dim, size, (before, after) in zip((-2, -1), self.img_shape, self._reach, strict=True):
             inside = z.narrow(dim, before, size)
-            if self.padding == "zeros":
-                z = inside
-                continue
-            places = torch.arange(size, dtype=torch.float32, device=z.device)
-            source = F.pad(places[None], (before, after), self.padding)[0].long()
-            outside = [*range(before), *range(before + size, before + size + after)]
-            index = torch.tensor(outside, dtype=torch.long, device=z.device)
-            z = inside.index_add(dim, source[index], z.index_select(dim, index))
+            first, last = z.narrow(dim, 0, before), z.narrow(dim, before + size, after)
+            if self.padding == "circular":
+                inside.narrow(dim, size - before, before).add_(first)
+                inside.narrow(dim, 0, after).add_(last)
+            elif self.padding == "reflect":
+                inside.narrow(dim, 1, before).add_(first.flip(dim))
+                inside.narrow(dim, size - 1 - after, after).add_(last.flip(dim))
+            else:
+                inside.narrow(dim, 0, 1).add_(first.sum(dim, keepdim=True))
+                inside.narrow(dim, size - 1, 1).add_(last.sum(dim, keepdim=True))
+            z = inside
         return z
 
     def _multiply(self, x: Tensor, spectrum: Tensor) -> Tensor:
         """The periodic convolution: a product of FFTs, of x and of the kernel."""
         s = self._fft_shape
-        return torch.fft.irfft2(torch.fft.rfft2(x, s=s) * spectrum, s=s)
+        return torch.fft.irfft2(torch.fft.rfft2(x, s=s).mul_(spectrum), s=s)
 
-    def _response(self, x: Tensor) -> Tensor:
-        """The kernel, or its FFT where that is the faster way, for x's dtype and device."""
+    def _response(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What K and Kᵀ multiply with, for x's dtype and device: turned kernel and kernel, or,
+        where that is the faster way, their FFTs.
+        """
         key = x.dtype, x.device
         if key not in self._responses:
-            # Where the two cross, measured. In float64 torch convolves by copying the image once
-            # for each element of the kernel.
-            direct = 9 if x.dtype == torch.float64 else 25 if self._wraps else 81
-            by_fft = self._kernel.numel() > direct
             with torch.inference_mode(False):
-                response = self._spectrum(x.dtype) if by_fft else self._kernel.to(x.dtype)
-                self._responses[key] = response.to(x.device)
+                if self._kernel.numel() > self._largest_direct(x.dtype):
+                    adjoint = (forward := self._spectrum(x.dtype)).conj().resolve_conj()
+                else:
+                    forward = (adjoint := self._kernel.to(x.dtype)).flip(-2, -1)
+                self._responses[key] = forward.to(x.device), adjoint.to(x.device)
         return self._responses[key]
+
+    def _largest_direct(self, dtype: torch.dtype) -> int:
+        """How many elements a kernel may have before the FFT is faster; measured."""
+        if dtype == torch.float64:
+            return 9  # torch convolves by copying the image once for each element
+        pixels = math.prod(self.img_shape)
+        if self._wraps:
+            return 25 if pixels >= 100_000 else 1
+        return 81 if pixels >= 10_000 else 25
 
     def _spectrum(self, dtype: torch.dtype) -> Tensor:
         """The kernel's FFT; where it lies on the grid makes the result begin at the origin."""
         kernel = self._kernel[0, 0].to("cpu", torch.float64)
         grid = torch.zeros(self._fft_shape, dtype=torch.float64)
         rows, columns = (
-            (torch.arange(k) - (k // 2 if self._wraps else k - 1)) % n
+            (torch.arange(k) - (k // 2 if self._unpadded else k - 1)) % n
             for k, n in zip(kernel.shape, grid.shape, strict=True)
         )
         # A kernel larger than a periodic image overlaps itself.
@@ -352,22 +382,38 @@ class Blurring(Operator):
         return f"Blurring(img_shape={self.img_shape}, kernel {kh}×{kw}, padding={self.padding!r})"
 
 
-def _correlate(x: Tensor, weights: Tensor) -> Tensor:
-    """Σ weights[s, t] x[i + s, j + t], as a convolutional layer without padding computes it.
+def _correlate(
+    x: Tensor, weights: Tensor, add_rows: Shape = (0, 0), add_columns: Shape = (0, 0)
+) -> Tensor:
+    """Σ weights[s, t] x[i + s, j + t], as a convolutional layer computes it, black added around x.
 
     Images and channels become channels of one image, and a large image is cut into overlapping
     strips that become channels as well: torch takes 16 channels in the time of one.
     """
     n, c, h, w = x.shape
     kh, kw = weights.shape[-2:]
-    height, width = h - kh + 1, w - kw + 1
-    strips = 16 // math.gcd(16, n * c) if height >= 128 and x.dtype == torch.float32 else 1
+    (above, below), (left, right) = add_rows, add_columns
+    height, width = h + above + below - kh + 1, w + left + right - kw + 1
+    images = n * c
+    block = 32 if images * height >= 256 else 16
+    strips = block // math.gcd(block, images)
+    # What is smaller costs more to cut than it saves.
+    products = images * height * width * kh * kw
+    if x.dtype != torch.float32 or products < 300_000 or height < 4 * strips:
+        border = 0, 0
+        if above == below <= 6 and left == right <= 6:
+            border = above, left  # with more, torch takes a way that is ten times slower
+        elif above or below or left or right:
+            x = F.pad(x, (left, right, above, below))
+        x = x.reshape(1, images, *x.shape[2:])
+        y = F.conv2d(x, weights.expand(images, 1, kh, kw), padding=border, groups=images)
+        return y.reshape(n, c, height, width)
     rows = -(-height // strips)
-    if strips > 1:
-        x = F.pad(x, (0, 0, 0, rows * strips - height))
-        x = x.unfold(2, rows + kh - 1, rows).movedim(-1, -2)
-    x = x.reshape(1, n * c * strips, rows + kh - 1, w)
-    y = F.conv2d(x, weights.expand(x.shape[1], 1, kh, kw), groups=x.shape[1])
+    x = F.pad(x, (left, right, above, below + rows * strips - height))
+    x = x.unfold(2, rows + kh - 1, rows).movedim(-1, -2)
+    channels = images * strips
+    x = x.reshape(1, channels, *x.shape[-2:])
+    y = F.conv2d(x, weights.expand(channels, 1, kh, kw), groups=channels)
     return y.reshape(n, c, rows * strips, width)[..., :height, :]
 
 
