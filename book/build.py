@@ -19,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -85,7 +86,8 @@ def build() -> int:
     forget_stale_results()
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     command = [*jupyter_book, "build", str(ROOT), "-W", "-n", "--keep-going"]
-    status = subprocess.run(command, env={**os.environ, **STRICT}).returncode
+    environment = {**os.environ, **STRICT, "IPPY_FINGERPRINT": FINGERPRINT.read_text()}
+    status = subprocess.run(command, env=environment).returncode
     if status == 0:
         print(f"\nThe book is built. Open {INDEX.as_uri()}")
     return status
@@ -111,12 +113,21 @@ def store_outputs(paths: Iterable[Path]) -> int:
             resources={"metadata": {"path": str(path.parent)}},
         )
         client.execute()
+        keep_still(notebook)
         notebook.metadata = {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
         }
         nbformat.write(notebook, path)
     return 0
+
+
+def keep_still(notebook: Any) -> None:
+    """Drop the live half of each explorer: without its kernel it would only show an error."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "text/html" in output.get("data", {}):
+                output.data.pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def main() -> int:

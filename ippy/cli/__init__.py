@@ -1,4 +1,4 @@
-"""The command line: `ippy data`, `ippy train`, `ippy evaluate`.
+"""The command line: `ippy data`, `ippy train`, `ippy evaluate`, `ippy export`.
 
 What a command finds goes to stdout; progress bars and remarks go to stderr. Each command imports
 what it needs when it runs, so that `--help` and a mistyped option are answered at once.
@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ippy.cli import data, evaluate, train
+from ippy.cli import data, evaluate, export, train
 from ippy.cli.shared import Refusal
 
 
@@ -48,3 +48,4 @@ def main() -> None:
 main.add_command(data.data)
 main.add_command(train.train)
 main.add_command(evaluate.evaluate)
+main.add_command(export.export)

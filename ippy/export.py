@@ -1,0 +1,71 @@
+"""Networks as .safetensors files, which hold numbers only and which web pages can read.
+
+The format: eight bytes with the length of a JSON header (little-endian), the header, then the raw
+numbers. The header gives each tensor's type, shape and place; under `__metadata__` it carries the
+architecture, so that a file says by itself how its network is built.
+
+Source: the description of the format in the repository huggingface/safetensors.
+"""
+
+import json
+import struct
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ippy.models import FINAL_ACTIVATIONS, SimpleCNN
+
+
+def to_safetensors(model: SimpleCNN) -> bytes:
+    """The bytes of a .safetensors file: the weights of `model` as float32, and how it is built.
+
+    The same network gives the same bytes. Read them with `safetensors.torch.load`.
+
+    Raises:
+        TypeError: model is no SimpleCNN.
+
+    >>> content = to_safetensors(SimpleCNN(1, 1, 32))
+    >>> len(content)
+    40076
+    """
+    if not isinstance(model, SimpleCNN):
+        raise TypeError(f"model must be a SimpleCNN, got {type(model).__name__}")
+    header: dict[str, Any] = {
+        "__metadata__": {"format": "pt", "architecture": json.dumps(architecture(model))}
+    }
+    body = b""
+    for name, tensor in model.state_dict().items():
+        numbers = _little_endian(tensor)
+        header[name] = {
+            "dtype": "F32",
+            "shape": list(tensor.shape),
+            "data_offsets": [len(body), len(body) + len(numbers)],
+        }
+        body += numbers
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that the numbers begin at a multiple of their size
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def architecture(model: SimpleCNN) -> dict[str, Any]:
+    """The arguments of `SimpleCNN` that build a network like `model`.
+
+    >>> architecture(SimpleCNN(1, 1, 8, final_activation="tanh"))["final_activation"]
+    'tanh'
+    """
+    first, last = model.conv1, model.conv3
+    kinds: dict[type[nn.Module], str | None] = {kind: n for n, kind in FINAL_ACTIVATIONS.items()}
+    return {
+        "in_ch": first.in_channels,
+        "out_ch": last.out_channels,
+        "n_filters": first.out_channels,
+        "kernel_size": first.kernel_size[0],
+        "final_activation": kinds[type(model.final_activation)],
+        "padding_mode": first.padding_mode,
+        "residual": model.residual,
+    }
+
+
+def _little_endian(tensor: Tensor) -> bytes:
+    return tensor.detach().to("cpu", torch.float32).contiguous().numpy().astype("<f4").tobytes()
