@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from ippy.checkpoint import (
@@ -21,9 +21,10 @@ from ippy.checkpoint import (
     save_checkpoint,
     write_history,
 )
-from ippy.crops import TrainingCrops, generator_for
+from ippy.crops import Batch, TrainingCrops, generator_for
 from ippy.distribution import Alone, Engine
 from ippy.evaluation import Scores, Slices, evaluate, measure
+from ippy.fast import PIECE, add_gradient, keep_memory
 from ippy.interruption import Interrupted, Interruption
 from ippy.models import receptive_field
 from ippy.operators import Operator
@@ -107,6 +108,9 @@ def train(
     optimiser = make_optimiser(model, recipe)
     crops = make_crops(model, K, train_set, recipe)
     number = next(model.parameters())  # the dtype and the device of everything
+    # Several processes exchange their gradients after each piece: for them, a batch is in one.
+    piece = PIECE if engine.world_size == 1 else None
+    keep_memory()
     identity = {
         "recipe": asdict(recipe),
         "training set": crops.fingerprint,
@@ -115,6 +119,9 @@ def train(
     }
     writes = engine.global_rank == 0
     run, shown = Progress(), dict[str, str]()
+
+    def backward(part: Tensor) -> None:
+        engine.backward(part * engine.world_size)  # the engine takes the mean over the processes
 
     def keep() -> None:
         if checkpoint is not None and writes:
@@ -136,19 +143,16 @@ def train(
             clock = time.perf_counter()
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate_at(step)
-            batch = crops.batch(step, recipe.batch_size, share)
-            x, y_delta, mask = (z.to(number) for z in batch)  # (N, C, h, w), mask (N, 1, h, w)
-
-            x_hat = network(y_delta)  # (N, C, h, w)
-            squares = (mask * (x_hat - x) ** 2).sum()
-            loss = squares / (recipe.batch_size * x.shape[1] * crops.pixels)
-            told = torch.stack([loss.detach(), loss.new_tensor(interruption.signal)])
-            whole_loss, stop = engine.all_reduce(told, reduce_op="sum").tolist()
-            run.losses.append(whole_loss)
-            check_loss(run, recipe)
+            shared = crops.batch(step, recipe.batch_size, share)
+            batch = Batch(*(z.to(number) for z in shared))
+            scale = recipe.batch_size * batch.x.shape[1] * crops.pixels
 
             optimiser.zero_grad()
-            engine.backward(loss * engine.world_size)  # it takes the mean over the processes
+            loss = add_gradient(network, batch, scale, backward, piece)  # of the squared error
+            told = torch.tensor([loss, interruption.signal], dtype=torch.float64)
+            whole_loss, stop = engine.all_reduce(told.to(number), reduce_op="sum").tolist()
+            run.losses.append(whole_loss)
+            check_loss(run, recipe)
             optimiser.step()
 
             run.step += 1

@@ -35,9 +35,8 @@ MODELS = {
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("piece", [1, 2 * 20 * 23, 10**6])
-def test_the_gradient_is_that_of_the_whole_batch(name, layout, piece, monkeypatch):
-    monkeypatch.setattr(fast, "PIECE", piece)
+@pytest.mark.parametrize("piece", [1, 2 * 20 * 23, 10**6, None])
+def test_the_gradient_is_that_of_the_whole_batch(name, layout, piece):
     torch.manual_seed(0)
     model = MODELS[name]().double()
     part = batch(channels=3 if name == "colour" else 1)
@@ -46,17 +45,17 @@ def test_the_gradient_is_that_of_the_whole_batch(name, layout, piece, monkeypatc
     expected = squares.sum() / 300
     expected.backward()
     other.zero_grad()
-    loss = fast.add_gradient(fast.quick(other), part, 300)
+    loss = fast.add_gradient(other, part, 300, piece=piece)
     assert loss == pytest.approx(expected.item(), rel=1e-12)
     for ours, theirs in zip(other.parameters(), model.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=1e-12)
 
 
-def test_each_piece_is_handed_to_backward(monkeypatch):
-    monkeypatch.setattr(fast, "PIECE", 2 * 20 * 23)
-    parts, part = [], batch(dtype=torch.float32)
-    total = fast.add_gradient(SimpleCNN(1, 1, 2), part, 300, lambda loss: parts.append(loss.item()))
-    assert len(parts) == 3 and total == pytest.approx(sum(parts))
+@pytest.mark.parametrize(("piece", "count"), [(2 * 20 * 23, 3), (1, 5), (None, 1), (fast.PIECE, 1)])
+def test_each_piece_is_handed_to_backward(piece, count):
+    parts, part, model = [], batch(dtype=torch.float32), SimpleCNN(1, 1, 2)
+    total = fast.add_gradient(model, part, 300, lambda loss: parts.append(loss.item()), piece)
+    assert len(parts) == count and total == pytest.approx(sum(parts))
 
 
 def test_gradients_are_added():
@@ -65,26 +64,6 @@ def test_gradients_are_added():
     once = model.conv2.weight.grad.clone()
     fast.add_gradient(model, part, 300)
     torch.testing.assert_close(model.conv2.weight.grad, 2 * once)
-
-
-@pytest.mark.parametrize("name", ["circular", "other", "colour"])
-def test_what_cannot_be_quicker_is_left_alone(name):
-    model = MODELS[name]()
-    assert fast.quick(model) is model
-
-
-def test_the_quick_network_is_the_same_function():
-    model = SimpleCNN(1, 1, 8).double()
-    y = batch().y_delta
-    assert fast.quick(model) is not model
-    torch.testing.assert_close(fast.quick(model)(y), model(y), rtol=0, atol=1e-13)
-
-
-def test_a_layer_without_bias_or_of_one_pixel():
-    for size, bias in ((1, True), (3, False)):
-        layer = nn.Conv2d(6, 1, size, padding="same", bias=bias).double()
-        h = torch.rand(2, 6, 5, 7, dtype=torch.float64)
-        torch.testing.assert_close(fast.to_one_channel(h, layer), layer(h), rtol=0, atol=1e-13)
 
 
 FAULTS = """
