@@ -161,15 +161,17 @@ def test_the_mlp_is_pythons(at):
 
 
 def test_opens_on_the_two_rings_of_the_chapter(visit):
-    """With the trained network and its slice: 9.1 % of the pixels, by up to 0.99."""
+    """With the trained network and its slice: what Python finds, which is what the chapter says."""
+    difference = Equivariance().difference().abs()
+    share, largest = float((difference > 1e-5).float().mean()), float(difference.max())
     for width, theme in ((360, "dark"), (1280, "light")):
         with visit("equivariance", width=width, theme=theme) as visited:
             page = visited.page
-            assert numbers(page, "Pixels differing by > 1e−5") == "9.1\u00a0%"
+            assert numbers(page, "Pixels differing by > 1e−5") == f"{100 * share:.1f}\u00a0%"
             assert numbers(page, "Ring") == "3 pixels; by theory at most 3"
-            assert table(page)[1][1] == pytest.approx(0.9944, abs=2e-4)
+            assert table(page)[1][1] == pytest.approx(largest, abs=2e-4)
             verdict = page.locator(".verdict").inner_text()
-            assert "two rings of 3 pixels" in verdict and "0.9944" in verdict
+            assert "two rings of 3 pixels" in verdict and f"{largest:.4f}" in verdict
             page.wait_for_function(
                 "text => document.querySelector('.ippy-unseen').textContent === text", arg=verdict
             )
