@@ -403,13 +403,18 @@ def test_on_paper_there_is_a_picture(visit):
 
 def test_the_page_follows_a_change_of_theme(visit):
     with visit("demo") as visited:
-        signed = pixels(visited, "Signed error")
+        canvas = visited.page.locator('canvas[aria-label="Signed error"]')
+
+        def drawn() -> str:
+            return canvas.evaluate("(canvas) => canvas.toDataURL()")
+
+        signed = drawn()
         visited.page.emulate_media(color_scheme="dark")
         visited.page.wait_for_selector('.ippy-explorer[data-theme="dark"]')
-        assert pixels(visited, "Signed error") != signed
+        assert drawn() != signed
         visited.page.evaluate("document.documentElement.dataset.theme = 'light'")
         visited.page.wait_for_selector('.ippy-explorer[data-theme="light"]')
-        assert pixels(visited, "Signed error") == signed
+        assert drawn() == signed
 
 
 def test_the_page_stays_alive_while_it_computes(visit):
@@ -455,7 +460,7 @@ def test_the_page_stays_alive_while_it_computes(visit):
 def test_many_changes_cost_few_runs_and_end_with_the_last(visit):
     with visit("demo") as visited:
         visited.page.evaluate(
-            """() => {
+            """async () => {
                  window.runs = 0;
                  const seen = new MutationObserver(() => (window.runs += 1));
                  const caption = document.querySelectorAll("figcaption .caption")[1];
@@ -464,11 +469,12 @@ def test_many_changes_cost_few_runs_and_end_with_the_last(visit):
                  for (let n = 0; n <= 100; n++) {
                    slider.value = n;
                    slider.dispatchEvent(new Event("input", { bubbles: true }));
+                   if (n % 2) await new Promise((resolve) => setTimeout(resolve, 1));
                  }
                }"""
         )
         visited.wait()
-        assert visited.page.evaluate("window.runs") <= 3
+        assert visited.page.evaluate("window.runs") < 25, "one run at a time, not one a change"
         assert "at 100°" in visited.page.locator("figcaption .caption").nth(1).inner_text()
 
 

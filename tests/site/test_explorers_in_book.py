@@ -115,6 +115,25 @@ def test_notebooks_are_read_again_when_something_has_changed(monkeypatch):
     assert outdated() == ["book/one"]
 
 
+def test_stored_notebooks_keep_the_still_half(monkeypatch):
+    import nbformat
+
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "book"))
+    import build
+
+    live = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "a"}
+    outputs = [
+        nbformat.v4.new_output("display_data", data={**live, "text/html": "<div></div>"}),
+        nbformat.v4.new_output("display_data", data=live),
+        nbformat.v4.new_output("stream", text="hello"),
+    ]
+    cells = [nbformat.v4.new_code_cell("", outputs=outputs), nbformat.v4.new_markdown_cell("")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    build.keep_still(notebook)
+    found = [set(output.get("data", {})) for output in notebook.cells[0].outputs]
+    assert found == [{"text/plain", "text/html"}, set(live), set()]
+
+
 def test_two_explorers_of_a_kind_share_worker_and_code_and_have_addresses(book, browser):
     from browser import Visit
 
