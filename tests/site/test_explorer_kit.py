@@ -485,9 +485,9 @@ def test_it_works_where_workers_are_forbidden(visit):
                  const { Worker } = window;
                  window.Worker = class { constructor() { throw new Error("forbidden"); } };
                  const engine = ippy.createEngine();
-                 window.Worker = Worker;
                  const x = ippy.image(16, 16, new Float32Array(256).fill(1));
                  const y = await engine.blur(x, { kernel_type: "motion", kernel_size: 3 });
+                 window.Worker = Worker;
                  return y.data[100];
                }"""
         )
