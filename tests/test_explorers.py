@@ -29,10 +29,10 @@ from demo import Demo
 
 CORE = Path(ippy.explorers.__file__).parent / "core"
 # Of the files that `python ippy/explorers/build_wasm.py` makes from this core.c.
-SOURCE = "0c73b0e2eb1696f19f9aa50bfbeef49d15cdea97513d85b0af4cd35366563676"
+SOURCE = "b5718663182252b5b90c80ee9f4b2db45182b876633b080dc7e5c3211f3566cc"
 BUILT = {
-    "core.wasm": "d3178f5f5225922dec9e9c572f6910e91feb80bc722fbb1f895c7aac362c60c1",
-    "core-relaxed.wasm": "37a0fd6e0276aecd1fe9210e5e1605c7e440e700a73920f704bc21731f66bb4c",
+    "core.wasm": "101c6cbe0585c42a88ed0000674acfd5e03f3bfde1336ea41db92dc33ca61d52",
+    "core-relaxed.wasm": "b099b155bd4e6b83d6d9e0caf01ffa05ad5a1ba35e06a527eb484ea8f7f98b16",
 }
 
 

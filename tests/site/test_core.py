@@ -108,7 +108,7 @@ def test_blur_by_description(js):
         (5, 1, {}),
     ],
 )
-@pytest.mark.parametrize("size", [(64, 64), (33, 47)])
+@pytest.mark.parametrize("size", [(64, 64), (33, 47), (18, 131)])
 def test_network(compute, n_filters, kernel_size, options, size):
     model = large_network(1, 1, n_filters, kernel_size, **options)
     y = picture(*size)

@@ -42,12 +42,12 @@ async function start(wasm = {}) {
 }
 
 // Room for `channels` padded pictures. Vectors write up to 31 numbers past the end of a row and
-// read 80 past that of the last; a tile may write one row more than there is.
+// read 80 past that of the last; a tile may write three rows more than there are.
 function planes(channels, height, width, kh, kw) {
   const top = (kh - 1) >> 1;
   const left = (kw - 1) >> 1;
   const stride = left + Math.max(Math.ceil(width / 32) * 32, width + (kw >> 1));
-  const plane = stride * (height + kh);
+  const plane = stride * (Math.ceil(height / 4) * 4 + kh);
   const at = allocate(channels * plane + 4 * stride + 128);
   return { channels, height, width, kh, kw, top, left, stride, plane, at };
 }
@@ -106,17 +106,25 @@ function blocks(weight, out, count) {
   return packed;
 }
 
-// G g Gᵀ for each 3×3 kernel g: its 16 numbers in the basis that core.c's tiles are taken to.
+// The values of each 3×3 kernel at the points 0, ±a, ±b, ∞ of core.c, along rows and columns, over
+// the constant factors that its inputs' values have.
 function winogradWeights(weight, out, inputs) {
-  const rows = (g) => [g[0], (g[0] + g[1] + g[2]) / 2, (g[0] - g[1] + g[2]) / 2, g[2]];
-  const packed = new Float32Array(16 * out * inputs);
+  const [a, b] = [0.75, 1.5];
+  const [n0, na, nb] = [(a * b) ** 2, 2 * a * a * (a * a - b * b), 2 * b * b * (b * b - a * a)];
+  const values = (g0, g1, g2) => [
+    g0 / n0,
+    (g0 + a * g1 + a * a * g2) / na, (g0 - a * g1 + a * a * g2) / na,
+    (g0 + b * g1 + b * b * g2) / nb, (g0 - b * g1 + b * b * g2) / nb,
+    g2,
+  ];
+  const packed = new Float32Array(36 * out * inputs);
   for (let o = 0; o < out; o++)
     for (let c = 0; c < inputs; c++) {
       const g = weight.subarray((o * inputs + c) * 9, (o * inputs + c + 1) * 9);
-      const half = [0, 1, 2].map((j) => rows([g[j], g[3 + j], g[6 + j]]));
-      for (let i = 0; i < 4; i++)
-        rows([half[0][i], half[1][i], half[2][i]]).forEach((number, j) => {
-          const block = ((4 * i + j) * (out >> 2) + (o >> 2)) * inputs + c;
+      const columns = [0, 1, 2].map((j) => values(g[j], g[3 + j], g[6 + j]));
+      for (let i = 0; i < 6; i++)
+        values(columns[0][i], columns[1][i], columns[2][i]).forEach((number, j) => {
+          const block = ((6 * i + j) * (out >> 2) + (o >> 2)) * inputs + c;
           packed[block * 4 + (o & 3)] = number;
         });
     }
@@ -142,7 +150,7 @@ function convolutionalLayer(x, weight, bias, y, relu) {
   const from = [4 * x.at, inputs, x.stride, x.plane, 4 * put(packed), 4 * put(bias)];
   const to = [4 * place(y, 0, 0, 0), out, y.stride, y.plane, x.height, x.width];
   if (winograd) {
-    const scratch = allocate(16 * 16 * (inputs + out)); // PLACES · TILES in core.c
+    const scratch = allocate(36 * (16 * (inputs + out) + 32)); // as core.c says
     heap.wasm.convolve3(...from, ...to, relu ? 1 : 0, 4 * scratch);
   } else heap.wasm.convolve(...from, ...to, x.kh, x.kw, relu ? 1 : 0);
 }

@@ -88,44 +88,81 @@ void convolve(float *x_data, int in, int x_stride, int x_plane, const float *w, 
     }
 }
 
-// What follows is Winograd's F(2×2, 3×3): a tile of 2×2 outputs of a 3×3 kernel, which depends on
-// 4×4 inputs, costs 16 multiplications in place of 36. Both are taken to another basis, in which
-// the convolution is a product of numbers; the changes of basis need additions only.
-// Lavin, Gray, "Fast algorithms for convolutional neural networks", CVPR 2016.
+// What follows is Winograd's F(4×4, 3×3): a tile of 4×4 outputs of a 3×3 kernel, which depends on
+// 6×6 inputs, costs 36 multiplications in place of 144. Outputs, kernel and inputs are polynomials,
+// of which the values at the points 0, ±a, ±b and ∞ are taken, along rows and columns; there the
+// convolution is a product of numbers. These a and b lose the fewest digits: 1e-6 of the largest.
+// Lavin, Gray, "Fast algorithms for convolutional neural networks", CVPR 2016; the points: Barabasz
+// et al., "Error analysis and improving the accuracy of Winograd convolution", ACM TOMS 46(4), 2020.
 
-enum { PLACES = 16, TILES = 16 }; // numbers of a tile; tiles side by side that are done at once
+enum {
+    PLACES = 36, // numbers of a tile
+    TILES = 16,  // tiles side by side that are done at once
+    GAP = 16,    // floats between places, lest all of them fall into the same lines of the cache
+};
 
-static inline four evens(four a, four b) { return __builtin_shufflevector(a, b, 0, 2, 4, 6); }
-static inline four odds(four a, four b) { return __builtin_shufflevector(a, b, 1, 3, 5, 7); }
-static inline four next(four a, four b) { return __builtin_shufflevector(a, b, 1, 2, 3, 4); }
+static const float a = 0.75f, b = 1.5f;
+static const float a2 = a * a, b2 = b * b, a3 = a * a * a, b3 = b * b * b;
 
-// v[place][c][tile] for TILES tiles whose upper left input is at `x`.
+// Four vectors of four become the vectors of their first, second, third and fourth numbers.
+static inline void transpose(four v[4]) {
+    const four p = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5);
+    const four q = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7);
+    const four r = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5);
+    const four s = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
+    v[0] = __builtin_shufflevector(p, r, 0, 1, 4, 5);
+    v[1] = __builtin_shufflevector(p, r, 2, 3, 6, 7);
+    v[2] = __builtin_shufflevector(q, s, 0, 1, 4, 5);
+    v[3] = __builtin_shufflevector(q, s, 2, 3, 6, 7);
+}
+
+// Six inputs in a line to their values at 0, a, −a, b, −b, ∞, each times a constant factor.
+static inline void to_values(const four d[6], four v[6]) {
+    const four even_a = multiply_add(d[2], all(-b2), d[4]);
+    const four odd_a = multiply_add(d[1], all(-b2), d[3]) * all(a);
+    const four even_b = multiply_add(d[2], all(-a2), d[4]);
+    const four odd_b = multiply_add(d[1], all(-a2), d[3]) * all(b);
+    v[0] = multiply_add(d[0], all(a2 * b2), multiply_add(d[2], all(-a2 - b2), d[4]));
+    v[1] = even_a + odd_a;
+    v[2] = even_a - odd_a;
+    v[3] = even_b + odd_b;
+    v[4] = even_b - odd_b;
+    v[5] = multiply_add(d[1], all(a2 * b2), multiply_add(d[3], all(-a2 - b2), d[5]));
+}
+
+// Values at 0, a, −a, b, −b, ∞ to four outputs in a line.
+static inline void to_outputs(const four m[6], four y[4]) {
+    const four even_a = m[1] + m[2], odd_a = m[1] - m[2];
+    const four even_b = m[3] + m[4], odd_b = m[3] - m[4];
+    y[0] = m[0] + even_a + even_b;
+    y[1] = multiply_add(odd_a, all(a), odd_b * all(b));
+    y[2] = multiply_add(even_a, all(a2), even_b * all(b2));
+    y[3] = multiply_add(odd_a, all(a3), multiply_add(odd_b, all(b3), m[5]));
+}
+
+// v[place][c][tile] for TILES tiles whose upper left input is at `corner`.
 static void transform_inputs(const planes x, const float *corner, float *v) {
-    const int step = x.channels * TILES;
+    const int step = x.channels * TILES + GAP;
     for (int c = 0; c < x.channels; c++, corner += x.plane) {
         for (int tile = 0; tile < TILES; tile += 4) {
-            four d[4][4]; // d[i][j]: the inputs (i, j) of four tiles
-            UNROLL for (int i = 0; i < 4; i++) {
-                const float *p = corner + i * x.stride + 2 * tile;
-                const four a = load(p), b = load(p + 4), c = load(p + 8);
-                d[i][0] = evens(a, b);
-                d[i][1] = odds(a, b);
-                d[i][2] = next(d[i][0], evens(c, c));
-                d[i][3] = next(d[i][1], odds(c, c));
-            }
-            four e[4][4];
-            UNROLL for (int j = 0; j < 4; j++) {
-                e[0][j] = d[0][j] - d[2][j];
-                e[1][j] = d[1][j] + d[2][j];
-                e[2][j] = d[2][j] - d[1][j];
-                e[3][j] = d[1][j] - d[3][j];
+            four d[6][6], e[6][6]; // of four tiles: by column and row, then transformed along rows
+            UNROLL for (int i = 0; i < 6; i++) {
+                const float *p = corner + i * x.stride + 4 * tile;
+                four in[4] = {load(p), load(p + 4), load(p + 8), load(p + 12)};
+                const four last = load(p + 16);
+                transpose(in);
+                const four line[6] = {
+                    in[0], in[1], in[2], in[3],
+                    __builtin_shufflevector(in[0], last, 1, 2, 3, 4),
+                    __builtin_shufflevector(in[1], last, 1, 2, 3, 5),
+                };
+                to_values(line, d[i]);
             }
             float *to = v + c * TILES + tile;
-            UNROLL for (int i = 0; i < 4; i++) {
-                store(to + (4 * i + 0) * step, e[i][0] - e[i][2]);
-                store(to + (4 * i + 1) * step, e[i][1] + e[i][2]);
-                store(to + (4 * i + 2) * step, e[i][2] - e[i][1]);
-                store(to + (4 * i + 3) * step, e[i][1] - e[i][3]);
+            UNROLL for (int j = 0; j < 6; j++) {
+                const four line[6] = {d[0][j], d[1][j], d[2][j], d[3][j], d[4][j], d[5][j]};
+                to_values(line, e[j]);
+                UNROLL for (int i = 0; i < 6; i++) store(to + (6 * i + j) * step, e[j][i]);
             }
         }
     }
@@ -137,63 +174,67 @@ static void multiply(const float *u, const float *v, float *m, int in, int out) 
         for (int o = 0; o < out; o += BLOCK, u += BLOCK * in, m += BLOCK * TILES) {
             for (int tile = 0; tile < TILES; tile += 8) {
                 four sum[BLOCK][2];
-                UNROLL for (int b = 0; b < BLOCK; b++) sum[b][0] = sum[b][1] = all(0);
+                UNROLL for (int n = 0; n < BLOCK; n++) sum[n][0] = sum[n][1] = all(0);
                 const float *w = u, *from = v + tile;
                 for (int c = 0; c < in; c++, w += BLOCK, from += TILES) {
                     const four left = load(from), right = load(from + 4);
-                    UNROLL for (int b = 0; b < BLOCK; b++) {
-                        const four weight = all(w[b]);
-                        sum[b][0] = multiply_add(left, weight, sum[b][0]);
-                        sum[b][1] = multiply_add(right, weight, sum[b][1]);
+                    UNROLL for (int n = 0; n < BLOCK; n++) {
+                        const four weight = all(w[n]);
+                        sum[n][0] = multiply_add(left, weight, sum[n][0]);
+                        sum[n][1] = multiply_add(right, weight, sum[n][1]);
                     }
                 }
-                UNROLL for (int b = 0; b < BLOCK; b++) {
-                    store(m + b * TILES + tile, sum[b][0]);
-                    store(m + b * TILES + tile + 4, sum[b][1]);
+                UNROLL for (int n = 0; n < BLOCK; n++) {
+                    store(m + n * TILES + tile, sum[n][0]);
+                    store(m + n * TILES + tile + 4, sum[n][1]);
                 }
             }
         }
-        v += in * TILES;
+        v += in * TILES + GAP;
+        m += GAP;
     }
 }
 
-// Back from the other basis: 2×2 outputs of each tile, with bias and ReLU, from m.
+// From the values back to 4×4 outputs of each tile, with bias and ReLU.
 static void transform_outputs(const float *m, const float *bias, const planes y, float *corner,
                               int tiles, int relu) {
-    const int step = y.channels * TILES;
+    const int step = y.channels * TILES + GAP;
     for (int o = 0; o < y.channels; o++, corner += y.plane) {
         for (int tile = 0; tile < tiles; tile += 4) {
             const float *from = m + o * TILES + tile;
-            four s[2][4];
-            UNROLL for (int j = 0; j < 4; j++) {
-                const four a = load(from + j * step), b = load(from + (4 + j) * step),
-                           c = load(from + (8 + j) * step), d = load(from + (12 + j) * step);
-                s[0][j] = a + b + c;
-                s[1][j] = b - c - d;
+            four s[6][4];
+            UNROLL for (int j = 0; j < 6; j++) {
+                four line[6];
+                UNROLL for (int i = 0; i < 6; i++) line[i] = load(from + (6 * i + j) * step);
+                to_outputs(line, s[j]);
             }
-            UNROLL for (int i = 0; i < 2; i++) {
-                four left = s[i][0] + s[i][1] + s[i][2] + all(bias[o]);
-                four right = s[i][1] - s[i][2] - s[i][3] + all(bias[o]);
-                if (relu) left = at_least_zero(left), right = at_least_zero(right);
-                float *to = corner + i * y.stride + 2 * tile;
-                store(to, __builtin_shufflevector(left, right, 0, 4, 1, 5));
-                store(to + 4, __builtin_shufflevector(left, right, 2, 6, 3, 7));
+            UNROLL for (int i = 0; i < 4; i++) {
+                const four line[6] = {s[0][i], s[1][i], s[2][i], s[3][i], s[4][i], s[5][i]};
+                four out[4];
+                to_outputs(line, out);
+                transpose(out);
+                float *to = corner + i * y.stride + 4 * tile;
+                UNROLL for (int n = 0; n < 4; n++) {
+                    const four sum = out[n] + all(bias[o]);
+                    store(to + 4 * n, relu ? at_least_zero(sum) : sum);
+                }
             }
         }
     }
 }
 
-// As `convolve` for 3×3 kernels and a multiple of BLOCK output channels, with the weights in the
-// other basis: u[place][block of o][c][o]. `scratch` holds PLACES · TILES · (in + out) floats.
+// As `convolve` for 3×3 kernels and a multiple of BLOCK output channels, with the weights as values
+// at the points: u[place][block of o][c][o]. `scratch` holds PLACES · (TILES · (in + out) + 2 · GAP)
+// floats.
 EXPORT("convolve3")
 void convolve3(float *x_data, int in, int x_stride, int x_plane, const float *u, const float *bias,
                float *y_data, int out, int y_stride, int y_plane, int height, int width, int relu,
                float *scratch) {
     const planes x = {x_data, in, x_stride, x_plane}, y = {y_data, out, y_stride, y_plane};
-    float *v = scratch, *m = scratch + PLACES * TILES * in;
-    for (int i = 0; i < height; i += 2) {
-        for (int j = 0; j < width; j += 2 * TILES) {
-            const int left = (width - j + 1) / 2, tiles = left < TILES ? left : TILES;
+    float *v = scratch, *m = scratch + PLACES * (TILES * in + GAP);
+    for (int i = 0; i < height; i += 4) {
+        for (int j = 0; j < width; j += 4 * TILES) {
+            const int left = (width - j + 3) / 4, tiles = left < TILES ? left : TILES;
             transform_inputs(x, x_data + i * x_stride + j, v);
             multiply(u, v, m, in, out);
             transform_outputs(m, bias, y, y_data + i * y_stride + j, tiles, relu);
