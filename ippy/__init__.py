@@ -35,17 +35,20 @@ __all__ = [
 _MODULES = frozenset(
     {
         "cache",
+        "checks",
         "classical",
         "cli",
         "course",
         "data",
         "device",
+        "dicom",
         "distribution",
         "evaluation",
         "explorers",
         "export",
         "figures",
         "phantoms",
+        "questions",
         "training",
         "weights",
     }

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ippy.data import MayoDataset, embedded_data, embedded_folder, find_data, project_root
+from ippy.data import MayoDataset, embedded_data, embedded_folder, find_data, weights_folder
 from ippy.models import SimpleCNN, load_weights
 from ippy.operators import Blurring
 
@@ -51,7 +51,7 @@ def datasets(data_path: str | Path | None = None) -> tuple[MayoDataset, MayoData
 
 def weights_path(name: str = "CNN") -> Path:
     """Where the shipped weights called `name` are: `weights/NAME.pth`."""
-    folder = project_root() / "weights"
+    folder = weights_folder()
     path = folder / f"{name}.pth"
     if not path.is_file():
         names = ", ".join(sorted(p.stem for p in folder.glob("*.pth"))) or "none"

@@ -219,6 +219,12 @@ def project_root() -> Path:
     return root if (root / "pyproject.toml").is_file() else Path.cwd()
 
 
+def weights_folder() -> Path:
+    """Where the shipped weights are: `weights/` in the project, `ippy/_weights` in an installed one."""
+    ours = Path(__file__).resolve().parent / "_weights"
+    return ours if ours.is_dir() else project_root() / "weights"
+
+
 def _read_grey(path: Path) -> np.ndarray:
     """The grey values of a PNG file as stored, (H, W), uint8 or uint16."""
     from PIL import Image, UnidentifiedImageError

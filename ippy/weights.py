@@ -13,7 +13,7 @@ import torch
 
 from ippy import course
 from ippy.checkpoint import History, write_atomically
-from ippy.data import MayoDataset, embedded_data, hold_out, project_root
+from ippy.data import MayoDataset, find_data, hold_out, project_root, weights_folder
 from ippy.models import SimpleCNN, count_parameters, save_weights
 from ippy.recipe import PRESETS, Recipe
 from ippy.training import evaluate, read_history, train
@@ -101,11 +101,6 @@ class Split(NamedTuple):
     test: MayoDataset
 
 
-def weights_folder() -> Path:
-    """Where the shipped weights are: `weights/` at the project's root."""
-    return project_root() / "weights"
-
-
 def read_manifest(folder: str | Path | None = None) -> dict[str, Any]:
     """The manifest of a folder of weights, by file name without ending; empty if there is none.
 
@@ -119,10 +114,11 @@ def read_manifest(folder: str | Path | None = None) -> dict[str, Any]:
 def make_weights(
     names: str | Iterable[str] | None = None,
     folder: str | Path | None = None,
+    data_path: str | Path | None = None,
     progress: bool = True,
     say: Callable[[str], object] = print,
 ) -> list[Path]:
-    """Train networks of the `CATALOGUE` on the embedded data; write them and their manifest.
+    """Train networks of the `CATALOGUE` on the course's data; write them and their manifest.
 
     What is there already, made in the same way from the same slices, is left alone. A run that was
     stopped goes on from its checkpoint, which stays in `runs/weights/` until the weights are made.
@@ -130,6 +126,7 @@ def make_weights(
     Args:
         names: of the networks; None for all of them.
         folder: where they go, by default `weights/` at the project's root.
+        data_path: holds `train/` and `test/`, by default what `ippy.data.find_data` finds.
         progress: whether each network has a progress bar.
         say: is told what there is to do, how long it will take, and which network comes next.
 
@@ -144,7 +141,7 @@ def make_weights(
         if name not in CATALOGUE:
             raise ValueError(f"names must be of {', '.join(CATALOGUE)}, got {name!r}")
     folder = Path(folder or weights_folder())
-    root = embedded_data()
+    root = find_data(data_path)
     slices = Split(*hold_out(MayoDataset(root / "train")), MayoDataset(root / "test"))
     data = {"slices": len(slices.train), "sha256": fingerprint(slices.train)}
     made = {name: {"data": data, "blur": course.BLUR, **describe(name)} for name in names}

@@ -429,8 +429,8 @@ def test_several_processes_without_lightning_are_refused_in_a_sentence(
 def test_train_makes_the_books_weights_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def make_weights(names, progress, say):
-        asked.append(names)
+    def make_weights(names, data_path, progress, say):
+        asked.append((names, data_path))
         say("about 3 min")
         return [Path("weights/a.pth"), Path("weights/b.pth")]
 
@@ -439,7 +439,8 @@ def test_train_makes_the_books_weights_again(root: Path, monkeypatch: pytest.Mon
     assert result.stdout.split() == [str(Path("weights/a.pth")), str(Path("weights/b.pth"))]
     assert result.stderr == "about 3 min\n"
     works("train", "--weights", "all")
-    assert asked == [("a", "b"), None]
+    works("train", "--weights", "all", "--data", root)
+    assert asked == [(("a", "b"), None), (None, None), (None, root)]
     text = refused("train", "x.pth", "--weights", "a", "--seed", 3)
     assert "--weights fixes everything else; leave out out, --seed" in text
 

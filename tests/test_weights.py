@@ -1,9 +1,11 @@
 """The shipped weights are what the manifest says, and can be made again by one call."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -98,7 +100,10 @@ def small_world(tmp_path, monkeypatch):
         for seed in seeds:
             grey = (phantom(seed, 64) * 255).round().astype("uint8")
             Image.fromarray(grey).save(tmp_path / "data" / split / "P0" / f"{seed}.png")
-    monkeypatch.setattr(weights, "embedded_data", lambda: tmp_path / "data")
+    monkeypatch.setattr(
+        weights, "find_data", lambda root=None: tmp_path / "data" if root is None else Path(root)
+    )
+    monkeypatch.setattr(weights, "weights_folder", lambda: tmp_path / "weights")
     monkeypatch.setattr(weights, "project_root", lambda: tmp_path)
     monkeypatch.setattr(weights, "MayoDataset", lambda path: MayoDataset(path, 64, cache=False))
     monkeypatch.setattr(course, "IMG_SHAPE", (64, 64))
@@ -185,6 +190,15 @@ def test_the_time_is_told_beforehand_and_what_is_done_already_is_not_counted(
     (small_world / "runs" / "weights").mkdir(parents=True)
     (small_world / "runs" / "weights" / "four.jsonl").write_text('{"step": 24, "loss": 1}\n')
     assert "2 to make: about 6 min" in weights.announce(["three", "four"], train_set)
+
+
+def test_the_courses_data_can_be_another(small_world):
+    shutil.copytree(small_world / "data", small_world / "mayo")
+    (small_world / "mayo" / "train" / "P0" / "0.png").unlink()
+    make_weights("one", data_path=small_world / "mayo", progress=False, say=lambda line: None)
+    assert read_manifest(small_world / "weights")["one"]["data"]["slices"] == 2
+    make_weights("one", progress=False, say=lambda line: None)
+    assert read_manifest(small_world / "weights")["one"]["data"]["slices"] == 3
 
 
 def test_unknown_names_are_refused_before_anything_is_made(small_world):

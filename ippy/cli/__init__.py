@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ippy.cli import data, evaluate, export, train
+from ippy.cli import data, dicom, evaluate, export, train
 from ippy.cli.shared import Refusal
 
 
@@ -45,6 +45,7 @@ def main() -> None:
     """
 
 
+data.data.add_command(dicom.import_dicom)
 main.add_command(data.data)
 main.add_command(train.train)
 main.add_command(evaluate.evaluate)

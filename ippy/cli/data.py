@@ -1,4 +1,4 @@
-"""`ippy data make` and `ippy data check`."""
+"""`ippy data make` and `ippy data check`; `ippy data import` is in `dicom.py` beside this file."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ KINDS = {
 
 @click.group()
 def data() -> None:
-    """Make the embedded slices, or look through a folder of slices.
+    """Make the embedded slices, import DICOM files, or look through a folder of slices.
 
     \b
     Examples:
       ippy data make
+      ippy data import ~/LDCT-and-Projection-data Mayo --test C081
       ippy data check ~/ct
     """
 

@@ -87,7 +87,7 @@ OUT = Path("runs/CNN.pth")
     "names",
     multiple=True,
     metavar="NAME",
-    help="Make the book's own weights of that name again (all: all of them), and nothing else.",
+    help="Make the book's own weights of that name again (all: all of them), on --data if given.",
 )
 def train(out: Path | None, names: tuple[str, ...], **settings: Any) -> None:
     """Train a network to undo a blur, and write its weights to OUT [default: runs/CNN.pth].
@@ -102,12 +102,12 @@ def train(out: Path | None, names: tuple[str, ...], **settings: Any) -> None:
       ippy train runs/wide.pth --n-filters 64 --kernel blur.txt --noise-level 0.05
     """
     if names:
-        make_again(names)
+        make_again(names, settings["data_path"])
     else:
         run(out or OUT, **settings)
 
 
-def make_again(names: tuple[str, ...]) -> None:
+def make_again(names: tuple[str, ...], data_path: Path | None) -> None:
     """Train the networks that the book's chapters load."""
     from ippy.weights import make_weights
 
@@ -116,12 +116,13 @@ def make_again(names: tuple[str, ...]) -> None:
         parameter.opts[-1]
         for parameter in context.command.params
         if context.get_parameter_source(str(parameter.name)) == ParameterSource.COMMANDLINE
-        and parameter.name != "names"
+        and parameter.name not in {"names", "data_path"}
     ]
     if others:
         raise Refusal(f"--weights fixes everything else; leave out {', '.join(others)}")
     chosen = None if "all" in names else names
-    for path in make_weights(chosen, progress=not quiet(), say=partial(click.echo, err=True)):
+    say = partial(click.echo, err=True)
+    for path in make_weights(chosen, data_path=data_path, progress=not quiet(), say=say):
         click.echo(path)
 
 

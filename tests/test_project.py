@@ -1,0 +1,56 @@
+"""What surrounds the code: licences, citation, workflows; each as the tool that reads it wants it."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def check_schema(schema: str, *files: Path) -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema]
+    result = subprocess.run([*command, *map(str, files)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_workflows_have_the_form_that_their_service_reads():
+    assert [path.stem for path in WORKFLOWS] == ["publish", "test", "yearly"]
+    check_schema("vendor.github-workflows", *WORKFLOWS)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_run_commands_that_exist(path):
+    scripts = PROJECT["tool"]["hatch"]["envs"]["default"]["scripts"]
+    jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()
+    lines = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+    assert lines
+    for line in lines:
+        words = line.split()
+        if words[:2] == ["python", "run.py"]:
+            assert words[2] in {*scripts, "newest:run"}
+        else:
+            assert (ROOT / words[1]).is_file()
+
+
+def test_the_citation_agrees_with_the_package():
+    path = ROOT / "CITATION.cff"
+    check_schema("vendor.citation-file-format", path)
+    citation = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert citation["version"] == PROJECT["project"]["version"]
+    assert citation["license"] == PROJECT["project"]["license"]
+
+
+def test_the_change_log_has_this_version():
+    assert f"## {PROJECT['project']['version']}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_code_and_text_have_their_licences():
+    assert "MIT License" in (ROOT / "LICENSE").read_text(encoding="utf-8")
+    text = (ROOT / "LICENSE-TEXT").read_text(encoding="utf-8")
+    assert "Section 8 – Interpretation" in text
