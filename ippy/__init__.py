@@ -34,6 +34,7 @@ __all__ = [
 
 _MODULES = frozenset(
     {
+        "adapters",
         "cache",
         "checks",
         "classical",

@@ -1,0 +1,199 @@
+"""Strangers judge our operators: scipy's solvers, pylops' dot test, deepinv's Trainer."""
+
+import itertools
+
+import deepinv
+import numpy as np
+import pylops
+import pytest
+import scipy.ndimage
+import scipy.sparse
+import scipy.sparse.linalg
+import torch
+from deepinv.loss import SupLoss
+from deepinv.physics import GaussianNoise
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from ippy.adapters import as_deepinv, as_scipy
+from ippy.classical import tikhonov
+from ippy.data import MayoDataset
+from ippy.models import SimpleCNN
+from ippy.operators import Blurring, Identity, Operator
+from ippy.phantoms import phantom
+
+PADDINGS = ("zeros", "circular", "reflect", "replicate")
+SCIPY_MODES = {"zeros": "constant", "circular": "wrap", "reflect": "mirror", "replicate": "nearest"}
+
+
+class EverySecond(Operator):
+    """Not square: the shapes of both sides differ."""
+
+    def __init__(self):
+        super().__init__((8, 10), (4, 5))
+
+    def _forward(self, x):
+        return x[..., ::2, ::2]
+
+    def _adjoint(self, y):
+        x = y.new_zeros(*y.shape[:2], 8, 10)
+        x[..., ::2, ::2] = y
+        return x
+
+
+def operators() -> dict[str, Operator]:
+    generator = torch.Generator().manual_seed(3)
+    lopsided = torch.rand(5, 3, generator=generator, dtype=torch.float64)
+    made: dict[str, Operator] = {
+        padding: Blurring((12, 9), kernel=lopsided, padding=padding) for padding in PADDINGS
+    }
+    motion = Blurring((16, 16), kernel_type="motion", kernel_size=9, motion_angle=20)
+    made |= {"motion": motion, "twice": motion @ motion, "adjoint": motion.T}
+    return made | {"identity": Identity((7, 6)), "not square": EverySecond()}
+
+
+NAMED = operators()
+every = pytest.mark.parametrize("K", NAMED.values(), ids=NAMED.keys())
+
+
+@every
+def test_the_scipy_operator_is_the_matrix(K):
+    A = as_scipy(K)
+    n = A.shape[1]
+    basis = torch.eye(n, dtype=torch.float64).reshape(n, 1, *K.img_shape)
+    matrix = K(basis).reshape(n, -1).T.numpy()
+    assert np.allclose(A @ np.eye(n), matrix, atol=1e-12)
+    assert np.allclose(A.T @ np.eye(A.shape[0]), matrix.T, atol=1e-12)
+    assert np.allclose(A.matvec(np.arange(n)), matrix @ np.arange(n), atol=1e-10)
+
+
+@every
+def test_pylops_dot_test_passes(K):
+    A = pylops.LinearOperator(as_scipy(K))
+    assert pylops.utils.dottest(A, *A.shape, rtol=1e-10, raiseerror=True)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_scipy_ndimage_computes_the_same_blur(padding):
+    K = NAMED[padding]
+    x = np.random.default_rng(0).random(K.img_shape)
+    kernel = K.kernel[0, 0].double().numpy()
+    expected = scipy.ndimage.convolve(x, kernel, mode=SCIPY_MODES[padding])
+    assert np.allclose(as_scipy(K).matvec(x.ravel()).reshape(K.out_shape), expected, atol=1e-6)
+
+
+def test_tikhonov_by_lsqr_is_the_normal_equations_solution():
+    x = torch.as_tensor(phantom(3, 32), dtype=torch.float64)
+    K = Blurring((32, 32), kernel_type="motion", kernel_size=9, motion_angle=20)
+    y, weight = K(x).numpy().ravel(), 0.01
+    solver = {"damp": weight**0.5, "atol": 1e-12, "btol": 1e-12, "iter_lim": 2000}
+    found = scipy.sparse.linalg.lsqr(as_scipy(K), y, **solver)[0]
+    dense = as_scipy(K) @ np.eye(1024)
+    exact = np.linalg.solve(dense.T @ dense + weight * np.eye(1024), dense.T @ y)
+    assert np.abs(found - exact).max() < 1e-8
+
+
+def test_scipy_and_we_find_the_same_smooth_slice():
+    """Our `tikhonov`, which penalises differences of neighbours, by a stacked least squares."""
+    x = torch.as_tensor(phantom(3, 32), dtype=torch.float64)
+    K = Blurring((32, 32), kernel_type="motion", kernel_size=9, motion_angle=20)
+    y, weight = K(x), 0.01
+    step = scipy.sparse.diags([-1.0, 1.0], [0, 1], shape=(31, 32))
+    slopes = scipy.sparse.vstack(
+        [scipy.sparse.kron(step, np.eye(32)), scipy.sparse.kron(np.eye(32), step)]
+    ).toarray()
+    stacked = np.vstack([as_scipy(K) @ np.eye(1024), weight**0.5 * slopes])
+    right = np.concatenate([y.numpy().ravel(), np.zeros(len(slopes))])
+    expected = np.linalg.lstsq(stacked, right, rcond=None)[0]
+    ours = tikhonov(y, K, weight, iterations=2000, tolerance=1e-10)
+    assert np.abs(ours.numpy().ravel() - expected).max() < 1e-7
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_numbers_have_the_wanted_type(dtype):
+    A = as_scipy(NAMED["motion"], dtype)
+    assert A.matvec(np.ones(A.shape[1])).dtype == dtype
+    assert A.rmatvec(np.ones(A.shape[0], dtype=np.float32)).dtype == dtype
+
+
+@every
+def test_deepinv_finds_the_adjoint_right_and_the_map_linear(K):
+    physics = as_deepinv(K, channels=2)
+    assert float(physics.adjointness_test(num_samples=4, dtype=torch.float64)) < 1e-12
+    generator = torch.Generator().manual_seed(0)
+    u, v = torch.randn(2, 1, 2, *K.img_shape, generator=generator, dtype=torch.float64)
+    left, right = physics.A(2 * u - 3 * v), 2 * physics.A(u) - 3 * physics.A(v)
+    assert torch.allclose(left, right, atol=1e-12)
+
+
+def test_deepinv_and_we_find_the_same_largest_factor():
+    K = Blurring((32, 32), kernel_type="motion", kernel_size=9, padding="circular")
+    x = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    norm = as_deepinv(K).compute_sqnorm(x, max_iter=300, tol=1e-8, verbose=False)
+    assert float(norm) == pytest.approx(1.0, abs=1e-3)  # the mean passes a blur unchanged
+
+
+def test_deepinvs_proximal_step_is_the_exact_one():
+    K = NAMED["motion"]
+    generator = torch.Generator().manual_seed(0)
+    z, y = torch.rand(2, 1, 1, 16, 16, generator=generator, dtype=torch.float64)
+    physics = as_deepinv(K, max_iter=500, tol=1e-12)
+    found = physics.prox_l2(z, y, gamma=3.0).numpy().ravel()
+    dense = as_scipy(K) @ np.eye(256)
+    right = 3 * dense.T @ y.numpy().ravel() + z.numpy().ravel()
+    exact = np.linalg.solve(3 * dense.T @ dense + np.eye(256), right)
+    assert np.abs(found - exact).max() < 1e-5  # where deepinv's solver stops
+
+
+class Ours(torch.nn.Module):
+    """deepinv hands the physics over as well, which SimpleCNN has no use for."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, y, physics=None, **_):
+        return self.net(y)
+
+
+def test_deepinvs_trainer_trains_our_network_on_our_operator_and_dataset(tmp_path):
+    for seed in range(8):
+        path = tmp_path / "slices" / "P0" / f"{seed}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((255 * phantom(seed, 32)).round().astype("uint8")).save(path)
+    dataset = MayoDataset(tmp_path / "slices", 32, cache=False)
+    x = torch.stack([dataset[i] for i in range(8)])  # (8, 1, 32, 32)
+    K = Blurring((32, 32), kernel_type="motion", kernel_size=5, motion_angle=20)
+    torch.manual_seed(0)
+    model = SimpleCNN(1, 1, 8)
+    before = (model(K(x)) - x).square().mean().item()
+    trainer = deepinv.Trainer(
+        model=Ours(model),
+        physics=as_deepinv(K, noise_model=GaussianNoise(sigma=0.005)),
+        optimizer=torch.optim.Adam(model.parameters(), lr=3e-3),
+        train_dataloader=DataLoader(dataset, batch_size=4, shuffle=True),
+        losses=SupLoss(),
+        epochs=15,
+        online_measurements=True,
+        save_path=tmp_path,
+        show_progress_bar=False,
+        verbose=False,
+        device="cpu",
+        non_blocking_transfers=False,
+    )
+    trainer.train()
+    after = (model(K(x)) - x).square().mean().item()
+    assert after < before / 5
+
+
+@pytest.mark.parametrize("call", [as_scipy, as_deepinv])
+def test_what_is_no_operator_is_refused(call):
+    for wrong in (None, torch.eye(3), lambda x: x):
+        with pytest.raises(TypeError, match="K must be an ippy Operator, got"):
+            call(wrong)
+
+
+def test_a_wrong_type_of_numbers_is_refused():
+    for dtype, name in itertools.product((np.int64, np.complex128), ("motion",)):
+        with pytest.raises(TypeError, match="dtype must be float32 or float64, got"):
+            as_scipy(NAMED[name], dtype)
