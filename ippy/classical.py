@@ -42,6 +42,7 @@ def frequency_response(K: Blurring, shape: tuple[int, int] | None = None) -> Ten
 
     Raises:
         TypeError: K is no blur.
+        ValueError: `shape` is not positive.
 
     >>> K = Blurring((4, 4), kernel=torch.tensor([[0.25, 0.5, 0.25]]))
     >>> frequency_response(K)[0].real
@@ -54,7 +55,9 @@ def frequency_response(K: Blurring, shape: tuple[int, int] | None = None) -> Ten
         )
     kernel = K.kernel[0, 0]
     kh, kw = kernel.shape
-    h, w = shape or K.img_shape
+    h, w = K.img_shape if shape is None else shape
+    if h < 1 or w < 1:
+        raise ValueError(f"shape must be a pair (H, W) of positive integers, got {shape}")
     rows = (torch.arange(kh) - kh // 2) % h
     columns = (torch.arange(kw) - kw // 2) % w
     image = torch.zeros(h, w, dtype=kernel.dtype, device=kernel.device)
@@ -166,7 +169,7 @@ def tikhonov(
     """
     _check_measurement(y, K)
     _check_constant(weight, "weight")
-    _check_iterations(iterations)
+    _check_stopping(iterations, tolerance)
 
     def normal(x: Tensor) -> Tensor:
         return K.T(K(x)) + weight * gradient_adjoint(gradient(x))
@@ -225,7 +228,7 @@ def total_variation(
     """
     _check_measurement(y, K)
     _check_constant(weight, "weight", zero=False)
-    _check_iterations(iterations)
+    _check_stopping(iterations, tolerance)
     # An edge of height EDGE brings q to its bound in one step.
     edge_step = weight / EDGE
     # ‖∇‖² ≤ 8: a difference has norm 2 at most, and there are two directions.
@@ -331,6 +334,8 @@ def _norm_squared(K: Operator, y: Tensor) -> float:
 
 
 def _check_measurement(y: Tensor, K: Operator) -> None:
+    if not isinstance(K, Operator):
+        raise TypeError(f"K must be an Operator, got {type(K).__name__}; see Operator's docstring")
     if not isinstance(y, Tensor):
         raise TypeError(f"y must be a torch.Tensor, got {type(y).__name__}; use torch.as_tensor")
     if y.dtype not in (torch.float32, torch.float64):
@@ -353,6 +358,7 @@ def _check_constant(value: float, name: str, zero: bool = True) -> None:
         raise ValueError(f"{name} must be finite and {wanted}, got {value!r}")
 
 
-def _check_iterations(iterations: int) -> None:
+def _check_stopping(iterations: int, tolerance: float) -> None:
     if isinstance(iterations, bool) or not isinstance(iterations, int) or iterations < 1:
         raise ValueError(f"iterations must be a positive integer, got {iterations!r}")
+    _check_constant(tolerance, "tolerance")

@@ -220,7 +220,7 @@ def project_root() -> Path:
 
 
 def weights_folder() -> Path:
-    """Where the shipped weights are: `weights/` in the project, `ippy/_weights` in an installed one."""
+    """Where the shipped weights are: the project's `weights/`, or what came with the package."""
     ours = Path(__file__).resolve().parent / "_weights"
     return ours if ours.is_dir() else project_root() / "weights"
 

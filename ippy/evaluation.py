@@ -30,9 +30,14 @@ def measure(x: Tensor, K: Operator, noise_level: float, seed: int) -> Tensor:
 
     Returns:
         y_delta, of the shape of Kx.
+
+    Raises:
+        TypeError, ValueError: as K and `gaussian_noise`, or the seed is no whole number.
     """
+    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+        raise TypeError(f"seed must be a whole number, got {seed!r}; use 0")
     y = K(x)
-    return y + gaussian_noise(y, noise_level, torch.Generator().manual_seed(seed))
+    return y + gaussian_noise(y, noise_level, torch.Generator().manual_seed(int(seed)))
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,13 @@ def evaluate(
         K: the operator that measures.
         dataset: slices of shape (C, H, W).
         noise_level: ‖e‖ / ‖y‖.
+
+    Raises:
+        TypeError: `reconstruct` is no function, or returns no tensor.
+        ValueError: there are no slices, or a reconstruction is not of its slice's shape.
     """
+    if not callable(reconstruct):
+        raise TypeError(f"reconstruct must be a function of y, got {type(reconstruct).__name__}")
     if len(dataset) == 0:
         raise ValueError("dataset must hold at least one slice, got none")
     number, training = None, False  # a number of the network has its dtype and its device
@@ -95,14 +106,19 @@ def evaluate(
         reconstruct.eval()
     names = _names(dataset)
     rows = []
-    for index in tqdm(range(len(dataset)), disable=not progress, unit="slice"):
-        x = dataset[index][None]  # (1, C, H, W)
-        seed = int(names[index]) % 2**63 if names[index].isdecimal() else index
-        y_delta = measure(x, K, noise_level, seed)
-        x_hat = reconstruct(y_delta if number is None else y_delta.to(number)).to(x)
-        rows.append(torch.stack([psnr(x_hat, x), ssim(x_hat, x)]))
-    if isinstance(reconstruct, nn.Module):
-        reconstruct.train(training)
+    try:
+        for index in tqdm(range(len(dataset)), disable=not progress, unit="slice"):
+            x = dataset[index][None]  # (1, C, H, W)
+            seed = int(names[index]) % 2**63 if names[index].isdecimal() else index
+            y_delta = measure(x, K, noise_level, seed)
+            x_hat = reconstruct(y_delta if number is None else y_delta.to(number))
+            if not isinstance(x_hat, Tensor):
+                raise TypeError(f"reconstruct must return a tensor, got {type(x_hat).__name__}")
+            x_hat = x_hat.to(x)
+            rows.append(torch.stack([psnr(x_hat, x), ssim(x_hat, x)]))
+    finally:  # a network that was in training goes on in training, whatever happened here
+        if isinstance(reconstruct, nn.Module):
+            reconstruct.train(training)
     table = torch.cat(rows, dim=1)  # (2, N)
     return Scores(table[0], table[1], names)
 

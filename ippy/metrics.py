@@ -4,6 +4,8 @@ Averages over a test set are taken afterwards, over these numbers. Pooling the p
 batch first would give another result, because the logarithm in the PSNR is not linear.
 """
 
+from numbers import Real
+
 import torch
 from torch import Tensor
 
@@ -137,6 +139,8 @@ def _pair(x_hat: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _check_range(data_range: float) -> None:
+    if not isinstance(data_range, Real) or isinstance(data_range, bool):
+        raise TypeError(f"data_range must be a number, got {data_range!r}; use 1 for [0, 1]")
     if not 0 < data_range < float("inf"):
         raise ValueError(
             f"data_range must be a positive number, got {data_range}; use 1 for images in [0, 1]"

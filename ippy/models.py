@@ -69,6 +69,7 @@ class SimpleCNN(nn.Module):
         self.residual = residual
 
     def forward(self, y: Tensor) -> Tensor:  # (N, in_ch, H, W)
+        _check_input(y, self.conv1.weight)
         h = torch.relu(self.conv1(y))  # (N, n_filters, H, W)
         h = torch.relu(self.conv2(h))  # (N, n_filters, H, W)
         out = self.final_activation(self.conv3(h))  # (N, out_ch, H, W)
@@ -84,6 +85,7 @@ def count_parameters(model: nn.Module) -> int:
     >>> count_parameters(SimpleCNN(1, 1, 32))
     9857
     """
+    _check_model(model)
     return sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -102,6 +104,7 @@ def receptive_field(model: nn.Module) -> int:
     >>> receptive_field(SimpleCNN(1, 1, 32))
     7
     """
+    _check_model(model)
     layers: list[Any] = [layer for layer in model.modules() if isinstance(layer, LOCAL | GLOBAL)]
     if not layers or any(isinstance(layer, GLOBAL) for layer in layers):
         names = ", ".join(type(layer).__name__ for layer in layers) or "neither"
@@ -121,6 +124,7 @@ def save_weights(model: nn.Module, path: str | Path) -> None:
 
     The same weights give the same bytes. Folders on the way are made.
     """
+    _check_model(model)
     path = Path(path)
     weights = {name: _on_cpu(tensor) for name, tensor in model.state_dict().items()}
     # Through a buffer, because torch.save writes the name of a file into it.
@@ -153,6 +157,7 @@ def load_weights(model: Model, path: str | Path) -> Model:
         ValueError: the file is damaged, holds something else than weights, or belongs to another
             architecture.
     """
+    _check_model(model)
     path = Path(path)
     weights = _read_weights(path)
     expected = model.state_dict()
@@ -215,6 +220,32 @@ def _on_cpu(tensor: Tensor) -> Tensor:
 
 def _along(size: int | tuple[int, ...], axis: int) -> int:
     return size if isinstance(size, int) else size[axis]
+
+
+def _check_input(y: Tensor, weight: Tensor) -> None:
+    """What torch would say of a picture that does not fit, in the words of this book."""
+    if not isinstance(y, Tensor):
+        raise TypeError(f"y must be a torch.Tensor, got {type(y).__name__}; use torch.as_tensor")
+    if y.dtype != weight.dtype and not torch.is_autocast_enabled(y.device.type):
+        raise TypeError(
+            f"y must be {weight.dtype}, as the weights are, got {y.dtype}; use y.to({weight.dtype})"
+        )
+    channels = weight.shape[1]
+    if y.ndim != 4 or y.shape[1] != channels:
+        if y.ndim in (2, 3):
+            advice = "add the missing axes, as in y[None, None] for one grey picture (H, W)"
+        elif y.ndim == 4 and y.shape[3] == channels:
+            advice = "channels come before rows and columns: y.permute(0, 3, 1, 2)"
+        else:
+            advice = "turn colours into grey first, y.mean(dim=1, keepdim=True), or set in_ch"
+        raise ValueError(
+            f"y must have the shape (N, {channels}, H, W), got {tuple(y.shape)}; {advice}"
+        )
+
+
+def _check_model(model: nn.Module) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
 
 
 def _check_architecture(

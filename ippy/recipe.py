@@ -1,6 +1,7 @@
 """Recipes: all that decides how a network is trained, besides the network, K and the slices."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 OPTIMISERS = ("soap", "adam")
 STARTS = ("identity", "default", "given")
@@ -23,7 +24,7 @@ class Recipe:
         seed: of the initial weights, the order of the crops and the noise.
 
     Raises:
-        ValueError: a value is out of its range.
+        TypeError, ValueError: a value is of the wrong type, or out of its range.
 
     >>> Recipe(steps=100, warm_up=0.05, decay_from=0.5, learning_rate=1.0).learning_rate_at(0)
     0.2
@@ -45,14 +46,20 @@ class Recipe:
             value = getattr(self, name)
             if not (name == "crop" and value is None) and not (type(value) is int and value > 0):
                 raise ValueError(f"{name} must be a positive integer, got {value!r}")
+        for name in ("warm_up", "decay_from", "noise_level", "learning_rate"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise TypeError(f"{name} must be a number, got {value!r}")
         for name in ("warm_up", "decay_from"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(
                     f"{name} is a part of the steps, from 0 to 1, got {getattr(self, name)!r}"
                 )
         for name in ("noise_level", "learning_rate"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)!r}")
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(
+                    f"{name} must be finite and not be negative, got {getattr(self, name)!r}"
+                )
         if type(self.seed) is not int or self.seed < 0:
             raise ValueError(f"seed must be an integer from 0 up, got {self.seed!r}")
         if self.optimiser not in OPTIMISERS:

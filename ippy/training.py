@@ -91,9 +91,11 @@ def train(
         FloatingPointError: the loss is not a number any more, or absurdly large.
         Interrupted: Ctrl-C or SIGTERM came; the step was finished and the run kept.
         OSError: the checkpoint cannot be written; the one before it stays.
+        TypeError: an argument is not what it should be.
         ValueError: the checkpoint belongs to another recipe, network, operator or training set,
             another process is training with it, or the processes of `engine` do not see the same.
     """
+    check_arguments(model, K, recipe)
     recipe = replace(preset(recipe) if isinstance(recipe, str) else recipe, **changes)
     engine = engine or Alone()
     share = range(engine.global_rank, recipe.batch_size, engine.world_size)
@@ -102,11 +104,12 @@ def train(
             f"batch_size must be at least the number of processes, {engine.world_size}, "
             f"got {recipe.batch_size}"
         )
+    # First what may be refused: until then the model keeps the weights that it came with.
+    crops = make_crops(model, K, train_set, recipe)
     initialise(model, recipe.start, recipe.seed)
     model.to(engine.device).to(memory_format=torch.channels_last).train()
     network = engine.setup_module(model)  # shares its weights with the model
     optimiser = make_optimiser(model, recipe)
-    crops = make_crops(model, K, train_set, recipe)
     number = next(model.parameters())  # the dtype and the device of everything
     # Several processes exchange their gradients after each piece: for them, a batch is in one.
     piece = PIECE if engine.world_size == 1 else None
@@ -221,6 +224,19 @@ def initialise(model: nn.Module, start: str, seed: int) -> None:
                 layer.weight[0] = 0
                 layer.weight[0, 0, (height - 1) // 2, (width - 1) // 2] = 1
                 layer.bias[0] = 0
+
+
+def check_arguments(model: Any, K: Any, recipe: Any) -> None:
+    """Say what is wrong before anything is changed."""
+    if not isinstance(model, nn.Module) or next(model.parameters(), None) is None:
+        raise TypeError(
+            f"model must be a torch.nn.Module with weights to train, got {type(model).__name__}"
+        )
+    if not isinstance(K, Operator):
+        raise TypeError(f"K must be an Operator, got {type(K).__name__}; Blurring(...) is one")
+    if not isinstance(recipe, Recipe | str):
+        names = ", ".join(PRESETS)
+        raise TypeError(f"recipe must be a Recipe or one of {names}, got {type(recipe).__name__}")
 
 
 def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
