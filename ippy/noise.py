@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 
-@torch.no_grad()
 def gaussian_noise(
     y: Tensor, noise_level: float, generator: torch.Generator | None = None
 ) -> Tensor:
@@ -38,6 +37,7 @@ def gaussian_noise(
     tensor([0.0100, 0.0100])
     """
     _check_images(y)
+    y = y.detach()  # the noise carries no gradient
     level = _number(noise_level, "noise_level")
     if level < 0:
         raise ValueError(f"noise_level must not be negative, got {noise_level}")
@@ -49,7 +49,6 @@ def gaussian_noise(
     return n * (level * y_norm / n_norm)
 
 
-@torch.no_grad()
 def poisson_noise(y: Tensor, peak: float, generator: torch.Generator | None = None) -> Tensor:
     """e = Poisson(peak · y) / peak − y: the noise of counting photons; its variance is y / peak.
 
@@ -74,6 +73,7 @@ def poisson_noise(y: Tensor, peak: float, generator: torch.Generator | None = No
     0.0051
     """
     _check_images(y)
+    y = y.detach()
     photons = _number(peak, "peak")
     if photons <= 0:
         raise ValueError(f"peak must be positive, got {peak}")

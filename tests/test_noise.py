@@ -39,6 +39,13 @@ def test_the_level_holds_for_each_image(batch, size, level, dtype, seed):
     torch.testing.assert_close(image_norms(e), level * image_norms(y), rtol=1e-5, atol=0)
 
 
+def test_the_noise_is_drawn_in_the_type_of_the_image():
+    y = torch.rand(1, 1, 8, 8, dtype=torch.float64)
+    n = torch.randn(y.shape, dtype=y.dtype, generator=seeded(5))
+    e = gaussian_noise(y, 0.5, seeded(5))
+    assert torch.allclose(e, n * (0.5 * y.norm() / n.norm()), rtol=1e-13)
+
+
 def test_the_channels_of_an_image_share_its_level():
     y = torch.ones(2, 3, 16, 16)
     y[:, 0] = 0
