@@ -243,7 +243,8 @@ def _read_grey(path: Path) -> np.ndarray:
         return np.asarray(image.convert("L"))
     except UnidentifiedImageError as error:
         raise ValueError(f"{path} is not a PNG picture; save it as PNG or take it out") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    # IndexError: Pillow's word for a file without any pixels.
+    except (OSError, SyntaxError, ValueError, IndexError, Image.DecompressionBombError) as error:
         raise ValueError(
             f"{path} cannot be read ({error}); copy it again from its source or take it out"
         ) from error

@@ -122,6 +122,14 @@ PICTURES: dict[str, tuple[Callable[[Path], Path], str | float]] = {
     "a thin strip": (lambda p: png(p, Image.new("L", (300, 1), 100)), 100 / 255),
     "a JPEG photograph": (jpeg, "is not a PNG picture; save it as PNG"),
     "a CMYK photograph": (lambda p: jpeg(p, "CMYK"), "is not a PNG picture; save it as PNG"),
+    "a header and no pixels": (
+        written(
+            b"\x89PNG\r\n\x1a\n"
+            + chunk(b"IHDR", bytes.fromhex("0000000c000000090100000000"))
+            + chunk(b"IEND", b"")
+        ),
+        "cannot be read",
+    ),
     "zero bytes": (written(b""), "is not a PNG picture"),
     "a web page": (written(b"<!DOCTYPE html>"), "is not a PNG picture"),
     "a folder of that name": (lambda p: (p.mkdir(), p)[1], "1.png"),
