@@ -2,13 +2,15 @@
 
 The format: eight bytes with the length of a JSON header (little-endian), the header, then the raw
 numbers. The header gives each tensor's type, shape and place; under `__metadata__` it carries the
-architecture, so that a file says by itself how its network is built.
+architecture, so that a file says by itself how its network is built, and which blur and noise it
+was trained for, as far as they are known.
 
 Source: the description of the format in the repository huggingface/safetensors.
 """
 
 import json
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -17,10 +19,16 @@ from torch import Tensor, nn
 from ippy.models import FINAL_ACTIVATIONS, SimpleCNN
 
 
-def to_safetensors(model: SimpleCNN) -> bytes:
+def to_safetensors(model: SimpleCNN, trained_for: Mapping[str, Any] | None = None) -> bytes:
     """The bytes of a .safetensors file: the weights of `model` as float32, and how it is built.
 
     The same network gives the same bytes. Read them with `safetensors.torch.load`.
+
+    Args:
+        model: with any numbers of channels.
+        trained_for: what it was trained for, {"blur": {…}, "noise_level": 0.01}. The blur has the
+            keywords of `Blurring`: "kernel_type" and its parameters, or "kernel", rows of numbers;
+            and "padding".
 
     Raises:
         TypeError: model is no SimpleCNN.
@@ -31,9 +39,10 @@ def to_safetensors(model: SimpleCNN) -> bytes:
     """
     if not isinstance(model, SimpleCNN):
         raise TypeError(f"model must be a SimpleCNN, got {type(model).__name__}")
-    header: dict[str, Any] = {
-        "__metadata__": {"format": "pt", "architecture": json.dumps(architecture(model))}
-    }
+    told = {"format": "pt", "architecture": json.dumps(architecture(model))}
+    if trained_for is not None:
+        told["trained_for"] = json.dumps(trained_for)
+    header: dict[str, Any] = {"__metadata__": told}
     body = b""
     for name, tensor in model.state_dict().items():
         numbers = _little_endian(tensor)

@@ -201,7 +201,45 @@ def test_slices_are_those_of_the_dataset(tmp_path):
         path.write_bytes(base64.b64decode(found["png"].partition(",")[2]))
         picture = torch.tensor(np.array(Image.open(path))) / 255
         assert (picture - test_set[found["number"]][0]).abs().max() <= 0.5 / 255 + 1e-6
-    assert assets.slice_picture(0)["number"] == 0
+    assert [assets.slice_picture(index)["number"] for index in (0, 1)] == [0, 3]
+
+
+def test_slices_show_seven_patients_at_all_heights():
+    test_set, numbers = course.datasets()[1], assets.slice_numbers()
+    places = [test_set.paths[number] for number in numbers]
+    assert len(places) == 8
+    assert len({path.parent for path in places}) == 7
+    assert {int(path.stem) for path in places} == {0, 1, 2, 3, 4}, "from the shoulders to the liver"
+
+
+@pytest.fixture
+def few_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's own small set: three slices."""
+    for split, count in (("train", 2), ("test", 3)):
+        (tmp_path / split / "A").mkdir(parents=True)
+        for n in range(count):
+            grey = np.full((256, 256), 40 * n, dtype=np.uint8)
+            Image.fromarray(grey).save(tmp_path / split / "A" / f"{n}.png")
+    monkeypatch.setenv("IPPY_DATA", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", [n for n in names() if n != "window"])
+def test_a_small_set_of_slices_is_enough(few_slices, name):
+    explorer = explorer_class(name)(slice=2)
+    assert explorer._parameters["slice"]["high"] == 2
+    with pytest.raises(TraitError, match="slice must be an integer from 0 to 2, got 7"):
+        explorer.slice = 7
+    assert assets.course_settings()["slices"] == 3
+    assert "slice/2" in assets.catalogue() and "slice/3" not in assets.catalogue()
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 10, 41, 500])
+def test_slices_are_chosen_from_any_number(monkeypatch, count):
+    monkeypatch.setattr(assets, "_test_set", lambda root: range(count))
+    numbers = assets.slice_numbers()
+    assert numbers == sorted(set(numbers)) and numbers[0] == 0 and numbers[-1] == count - 1
+    assert min(count, 7) <= len(numbers) <= 8
 
 
 def test_shipped_weights_and_the_course_reach_the_page():
@@ -264,6 +302,16 @@ def test_pages_are_written_whole(tmp_path: Path):
         assert hashlib.sha256(content).hexdigest().startswith(version)
     assert "A blur &amp; its repair" in text
     assert "connect-src 'none'" in own_page(Demo())
+
+
+def test_pages_written_later_leave_the_others_whole(tmp_path: Path):
+    versions = []
+    for name in ("activations", "window"):
+        write_pages(tmp_path, [name])
+        scripts = [tmp_path / "_static" / "explorers" / f"{n}.js" for n in ("core", "activations")]
+        versions.append([re.findall(r"ippy.versions.*;$", s.read_text(), re.M) for s in scripts])
+    assert versions[0] == versions[1]
+    assert '"activations/histories": "' in versions[0][1][0]
 
 
 def test_the_blur_of_the_course_reaches_a_page(tmp_path: Path, monkeypatch):

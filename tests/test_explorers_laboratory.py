@@ -11,6 +11,7 @@ from traitlets import TraitError
 from ippy import course
 from ippy.classical import wiener
 from ippy.explorers import laboratory as module
+from ippy.explorers.assets import chosen_slice
 from ippy.explorers.laboratory import Laboratory, fine_slice, networks
 from ippy.metrics import psnr
 from ippy.models import SimpleCNN
@@ -122,7 +123,7 @@ def test_finer_pixels_are_blurred_and_then_averaged(kind: str, fine: dict):
 
 @pytest.mark.parametrize("index", [0, 3])
 def test_a_finer_slice_is_the_embedded_one_drawn_larger(index: int, monkeypatch):
-    _, x = module._slice(index)
+    x = chosen_slice(index)[0]
     fine = fine_slice(index)
     assert fine.shape == (1, 512, 512) and (fine * 255).round().div(255).allclose(fine)
     assert psnr(F.avg_pool2d(fine[None], 2), x[None]) > 38
@@ -138,13 +139,23 @@ def test_other_data_are_read_in_the_finer_size(tmp_path, monkeypatch):
     Image.fromarray(grey.to(torch.uint8).numpy()).save(folder / "1.png")
     monkeypatch.setenv("IPPY_DATA", str(tmp_path))
     assert torch.equal(fine_slice(0)[0], grey / 255)
-    assert fine_slice(7).shape == (1, 512, 512)  # there is one slice only
+    assert list(Laboratory.assets()) == ["laboratory/fine-0"]  # there is one slice only
 
 
 def test_assets_are_the_finer_slices():
     assets = Laboratory.assets()
     assert sorted(assets) == [f"laboratory/fine-{n}" for n in range(8)]
     assert assets["laboratory/fine-0"]()["png"].startswith("data:image/png;base64,iVBOR")
+
+
+def test_it_may_be_called_in_small_letters():
+    from ippy.explorers import laboratory
+
+    model = SimpleCNN(1, 1, 4)
+    explorer = laboratory(model, angle=33)
+    assert isinstance(explorer, Laboratory)
+    assert explorer.model is model and explorer.angle == 33
+    assert laboratory().weights == "CNN"
 
 
 def test_a_model_of_one_s_own_is_shown_first():
@@ -221,6 +232,9 @@ def test_the_fallback_shows_three_pictures_with_their_psnr():
 
 
 def test_compact_keeps_less_room_free():
-    assert Laboratory(compact=True).height < Laboratory.height == Laboratory().height
+    assert Laboratory().heights == Laboratory.heights
+    assert all(
+        a < b for a, b in zip(Laboratory(compact=True).heights, Laboratory.heights, strict=True)
+    )
     state = Laboratory(compact=True).html().partition('class="ippy-state">')[2].partition("<")[0]
     assert json.loads(state)["parameters"]["compact"]["initial"] is True

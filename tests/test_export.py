@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load
 
 from ippy.cli import main
+from ippy.course import BLUR
 from ippy.export import architecture, to_safetensors
 from ippy.models import SimpleCNN, load_weights, save_weights
 
@@ -95,6 +96,43 @@ def test_command_reads_the_description_and_the_options(tmp_path: Path):
     assert run("export", tmp_path / "mine.pth", out, *options)[0] == 0
     assert (told()["final_activation"], told()["residual"]) == (None, True)
     assert told()["padding_mode"] == "circular"
+
+
+def trained_for(path: Path) -> dict | None:
+    with safe_open(path, framework="pt") as file:
+        told = file.metadata().get("trained_for")
+    return told and json.loads(told)
+
+
+def test_the_file_says_what_its_network_was_trained_for(tmp_path: Path):
+    known = {"blur": {"kernel_type": "gaussian", "kernel_size": 5}, "noise_level": 0.02}
+    path = tmp_path / "mine.safetensors"
+    for told in (known, None):
+        path.write_bytes(to_safetensors(SimpleCNN(1, 1, 4), told))
+        assert trained_for(path) == told
+
+
+@pytest.mark.parametrize("kernel", [None, [[0.25, 0.5, 0.25]]], ids=["the course's", "a table"])
+def test_command_records_the_blur_of_the_run(tmp_path: Path, kernel: list | None):
+    save_weights(SimpleCNN(1, 1, 4), tmp_path / "mine.pth")
+    described = {"architecture": {}, "recipe": {"noise_level": 0.03}, "kernel": kernel}
+    (tmp_path / "mine.json").write_text(json.dumps(described))
+    code, output = run("export", tmp_path / "mine.pth", tmp_path / "mine.safetensors")
+    assert code == 0, output
+    words = "a kernel of 1×3" if kernel else "motion over 9 pixels at 20°"
+    assert f"Trained for {words}, 3 % noise, padding zeros" in output
+    found = trained_for(tmp_path / "mine.safetensors")
+    assert found is not None
+    assert found["noise_level"] == 0.03
+    blur = {"kernel": kernel} if kernel else BLUR
+    assert found["blur"] == {**blur, "padding": "zeros"}
+
+
+def test_command_says_when_nothing_is_known_of_the_training(tmp_path: Path):
+    save_weights(SimpleCNN(1, 1, 4), tmp_path / "mine.pth")
+    _, output = run("export", tmp_path / "mine.pth", tmp_path / "mine.safetensors")
+    assert "Trained for an unknown blur: no description lies beside" in output
+    assert trained_for(tmp_path / "mine.safetensors") is None
 
 
 def test_command_refuses_in_a_sentence(tmp_path: Path):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ippy.cli.evaluate import load, read_description
-from ippy.cli.shared import Refusal, describe, head, head_options
+from ippy.cli.shared import Refusal, describe, head, head_options, percent
+from ippy.cli.shared import in_words as blur_in_words
 
 
 @click.command(short_help="Write a network as a file that the book's pages read.")
@@ -25,7 +27,9 @@ def export(
 
     The laboratory of the book's site reads it: drop the file there, and it restores pictures in
     the page itself. The file says how the network is built. Its size is read from WEIGHTS; its
-    final activation and padding from the description beside it, unless given as options.
+    final activation and padding from the description beside it, unless given as options. From there
+    come also the blur and the noise that it was trained for, so that the laboratory can say when it
+    is asked to undo another blur.
 
     \b
     Examples:
@@ -39,7 +43,37 @@ def export(
     if out.suffix != ".safetensors":
         raise Refusal(f"OUT must end in .safetensors, got {out}")
     given = head(final_activation, residual, padding_mode)
-    model, architecture = load(weights, read_description(weights), given)
-    content = to_safetensors(model)
+    described = read_description(weights)
+    model, architecture = load(weights, described, given)
+    training = trained_for(described)
+    content = to_safetensors(model, training)
     write_atomically(content, out)
     click.echo(f"{out}: {describe(architecture, count_parameters(model))}, {len(content):,} bytes")
+    click.echo(f"Trained for {in_words(training)}")
+
+
+def trained_for(described: dict[str, Any]) -> dict[str, Any] | None:
+    """The blur, as keywords of `Blurring`, and the noise level in the description of weights."""
+    from ippy.course import BLUR
+
+    if "recipe" not in described:
+        return None
+    if described.get("kernel") is not None:
+        blur: dict[str, Any] = {"kernel": described["kernel"]}
+    else:
+        blur = dict(described.get("blur", BLUR))
+    return {
+        "blur": {"padding": "zeros", **blur},
+        "noise_level": described["recipe"]["noise_level"],
+    }
+
+
+def in_words(training: dict[str, Any] | None) -> str:
+    """What a network was trained for, for a person."""
+    if training is None:
+        return "an unknown blur: no description lies beside the weights, and the page will say so"
+    blur = {key: value for key, value in training["blur"].items() if key != "padding"}
+    kernel = blur.get("kernel")
+    name = f"a kernel of {len(kernel)}×{len(kernel[0])}" if kernel else blur_in_words(**blur)
+    level, padding = training["noise_level"], training["blur"]["padding"]
+    return f"{name}, {percent(level)} noise, padding {padding}"

@@ -1,46 +1,5 @@
 // Five ways to end the same network, side by side on one measurement, and how each of them learned.
 
-ippy.style("activations", `
-.ippy-explorer[data-explorer=activations] .heads { display: grid; gap: .8rem .7rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(8rem, 45%), 1fr)); }
-.ippy-explorer[data-explorer=activations] .head { min-width: 0; }
-.ippy-explorer[data-explorer=activations] p { margin: 0; }
-.ippy-explorer[data-explorer=activations] .pictures { align-items: end; }
-.ippy-explorer[data-explorer=activations] .columns > div { display: grid; gap: .7rem; align-content: start; }
-.ippy-explorer[data-explorer=activations] .title { font-weight: 700; font-size: 1.05rem; }
-.ippy-explorer[data-explorer=activations] .head.failed .title { color: var(--ippy-bad); }
-.ippy-explorer[data-explorer=activations] .sketch { margin: .3rem 0 0; }
-.ippy-explorer[data-explorer=activations] .sketch svg { display: block; width: 100%; height: auto; }
-.ippy-explorer[data-explorer=activations] .sketch text { font-size: 10px; fill: var(--ippy-quiet); }
-.ippy-explorer[data-explorer=activations] .sketch .axis { stroke: var(--ippy-line); }
-.ippy-explorer[data-explorer=activations] .sketch .faint { stroke: var(--ippy-faint); }
-.ippy-explorer[data-explorer=activations] .typical { stroke: var(--ippy-ink); stroke-dasharray: 2 3; }
-.ippy-explorer[data-explorer=activations] .curve { stroke: var(--ippy-ink); fill: none; stroke-width: 2; }
-.ippy-explorer[data-explorer=activations] .slope { stroke: var(--ippy-ink); fill: none; stroke-dasharray: 3 3; }
-.ippy-explorer[data-explorer=activations] .air { fill: var(--ippy-1); color: var(--ippy-1); fill-opacity: .75; }
-.ippy-explorer[data-explorer=activations] .tissue { fill: var(--ippy-2); color: var(--ippy-2); fill-opacity: .6; }
-.ippy-explorer[data-explorer=activations] .head dl { display: grid; grid-template-columns: 1fr auto;
-  gap: 0 .4rem; margin: .3rem 0 0; font-size: .85rem; font-variant-numeric: tabular-nums; }
-.ippy-explorer[data-explorer=activations] .head dt { font-weight: 400; }
-.ippy-explorer[data-explorer=activations] .head dd { margin: 0; text-align: right; font-weight: 600; }
-.ippy-explorer[data-explorer=activations] .legend { display: flex; flex-wrap: wrap; gap: .1rem 1rem;
-  list-style: none; margin: 0; padding: 0; font-size: .85rem; }
-.ippy-explorer[data-explorer=activations] .legend svg { width: 22px; height: 12px; margin-right: .35em; }
-.ippy-explorer[data-explorer=activations] .note { font-size: .85rem; color: var(--ippy-quiet); }
-.ippy-explorer[data-explorer=activations] .plot svg { overflow: visible; }
-.ippy-explorer[data-explorer=activations] .run { fill: none; stroke: currentColor; stroke-width: 1.2; }
-.ippy-explorer[data-explorer=activations] .run.chosen { stroke-width: 2.6; }
-.ippy-explorer[data-explorer=activations] .run.faded { opacity: .2; }
-.ippy-explorer[data-explorer=activations] .runs { border-collapse: collapse; font-variant-numeric: tabular-nums;
-  font-size: .9rem; width: 100%; }
-.ippy-explorer[data-explorer=activations] .runs :is(td, th) { padding: .15rem .5rem; text-align: right;
-  border-bottom: 1px solid var(--ippy-faint); }
-.ippy-explorer[data-explorer=activations] .runs th[scope=row] { text-align: left; font-weight: 600; }
-.ippy-explorer[data-explorer=activations] .runs caption { text-align: left; color: var(--ippy-ink); font-weight: 600; }
-.ippy-explorer[data-explorer=activations] .runs .dead { color: var(--ippy-bad); font-weight: 600; }
-.ippy-explorer[data-explorer=activations] .runs .chosen { background: var(--ippy-soft); }
-`);
-
 // The definitions of chapter 5: air is what is nearly black in the true slice; a head is shut
 // where its slope lets hardly anything of the error through; a run that ends no better than a
 // black picture has failed.
@@ -53,6 +12,7 @@ const slopes = {
   tanh: (z) => 1 - Math.tanh(z) ** 2,
 };
 const percent = (share) => {
+  if (share > 0 && share < 0.0005) return "< 0.1 %";
   const rounded = share > 0 && share < 0.095 ? ippy.number(100 * share, 1) : ippy.number(100 * share, 0);
   return `${rounded} %`;
 };

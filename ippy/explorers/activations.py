@@ -96,10 +96,10 @@ class Activations(Explorer):
         "Reconstructions of one measurement by networks that end in no head, ReLU, sigmoid, tanh "
         "and a residual tanh, on a grey scale that shows only the dark: the air around the body."
     )
-    height = 1450
+    heights = (3300, 1360, 1690)
 
     run = choice(0, _seeds, label="Training seed")
-    slice = whole(0, 0, 7, label="Slice")
+    slice = whole(0, 0, assets.last_slice, label="Slice")
     noise_level = number(
         lambda: course.NOISE_LEVEL, 0, 0.1, step=0.005, label="Noise level", unit="%"
     )
@@ -114,7 +114,7 @@ class Activations(Explorer):
     @property
     def x(self) -> Tensor:
         """The slice, (1, 1, 256, 256)."""
-        return course.datasets()[1][assets._slice_numbers()[self.slice]][None]
+        return assets.chosen_slice(self.slice)
 
     @property
     def y_delta(self) -> Tensor:

@@ -9,15 +9,18 @@ import functools
 import io
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from ippy import course
+from ippy.data import MayoDataset, find_data
 from ippy.export import to_safetensors
 
 Asset = dict[str, Any]
-SLICES = 8  # so many of the test slices, evenly spread; the first is test_set[0]
+SLICES = 8  # so many of the test slices, or all if there are fewer
 # Of weights/manifest.json, what an explorer may tell about a network.
 TOLD = ("architecture", "parameters", "blur")
 SCORES = ("noise_level", "psnr", "ssim", "measurement_psnr", "measurement_ssim")
@@ -37,21 +40,54 @@ def course_settings() -> Asset:
     return {
         "blur": course.BLUR,
         "noise_level": course.NOISE_LEVEL,
-        "slices": len(_slice_numbers()),
+        "slices": len(slice_numbers()),
         "networks": networks,
     }
 
 
+def slice_numbers() -> list[int]:
+    """The numbers in the test set of the slices that the explorers show.
+
+    The first is the chapters' own, the second chapter 2's; from there on they are evenly spread. Of
+    the embedded data these are seven patients, at all heights from the shoulders to the liver.
+
+    >>> slice_numbers()
+    [0, 3, 9, 15, 21, 27, 33, 39]
+    """
+    count = len(_test_set(find_data()))
+    if count <= SLICES:
+        return list(range(count))
+    return sorted({0, *(3 + i * (count - 4) // (SLICES - 2) for i in range(SLICES - 1))})
+
+
+@functools.cache
+def _test_set(root: Path) -> MayoDataset:
+    return course.datasets(root)[1]
+
+
+def last_slice() -> int:
+    """The largest number by which a reader can choose a slice, counted from 0."""
+    return len(slice_numbers()) - 1
+
+
+def chosen_slice(index: int) -> Tensor:
+    """The slice that is shown as number `index`, shape (1, 1, 256, 256)."""
+    return _test_set(find_data())[slice_numbers()[index]][None]
+
+
 def slice_picture(index: int) -> Asset:
-    """One of the test slices as the address of a PNG with its data inside; 8 bits."""
+    """The same as the address of a PNG with its data inside."""
+    return {"number": slice_numbers()[index], "png": png_address(chosen_slice(index)[0, 0])}
+
+
+def png_address(picture: Tensor) -> str:
+    """Grey values in [0, 1], shape (H, W), rounded to 8 bits, as a data URL."""
     from PIL import Image
 
-    number = _slice_numbers()[index]
-    x = course.datasets()[1][number]  # (1, 256, 256)
-    grey = (x[0] * 255).round().numpy().astype(np.uint8)
     file = io.BytesIO()
+    grey = (picture * 255).round().numpy().astype(np.uint8)
     Image.fromarray(grey).save(file, format="PNG", optimize=True)
-    return {"number": number, "png": "data:image/png;base64," + _base64(file.getvalue())}
+    return "data:image/png;base64," + _base64(file.getvalue())
 
 
 def shipped_weights(name: str) -> Asset:
@@ -67,16 +103,11 @@ def network_asset(model: Any) -> Asset:
 def catalogue() -> Mapping[str, Callable[[], Asset]]:
     """The assets that all explorers share, by name."""
     found: dict[str, Callable[[], Asset]] = {"course": course_settings}
-    for index in range(len(_slice_numbers())):
+    for index in range(len(slice_numbers())):
         found[f"slice/{index}"] = functools.partial(slice_picture, index)
     for name in sorted(course_settings()["networks"]):
         found[f"weights/{name}"] = functools.partial(shipped_weights, name)
     return found
-
-
-def _slice_numbers() -> list[int]:
-    count = len(course.datasets()[1])
-    return list(range(0, count, max(1, count // SLICES)))[:SLICES]
 
 
 def _base64(data: bytes) -> str:

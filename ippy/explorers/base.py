@@ -40,7 +40,9 @@ class Explorer(anywidget.AnyWidget):
 
     title: ClassVar[str]
     alt: ClassVar[str]
-    height: int = 600  # pixels kept free for it in a page, so that nothing jumps
+    # Pixels kept free for it on a phone, in a book's column and on a screen of its own, so that
+    # nothing jumps when it comes to life.
+    heights: tuple[int, int, int] = (900, 600, 600)
 
     _parameters = Dict().tag(sync=True)
 
@@ -121,9 +123,10 @@ class Explorer(anywidget.AnyWidget):
             },
             "assets": self._provided,
         }
+        kept = zip(("phone", "column", "screen"), self.heights, strict=True)
+        style = "; ".join(f"--ippy-{width}: {height}px" for width, height in kept)
         return (
-            f'<div class="ippy-explorer" data-explorer="{self.name()}" '
-            f'style="min-height: {self.height}px">\n'
+            f'<div class="ippy-explorer" data-explorer="{self.name()}" style="{style}">\n'
             f'<div class="ippy-fallback">{self._picture()}</div>\n'
             '<script type="application/json" class="ippy-state">'
             f"{bundle.as_script(state)}</script>\n</div>"

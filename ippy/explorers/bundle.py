@@ -22,7 +22,8 @@ WASM = {"relaxed": "core-relaxed.wasm", "simd": "core.wasm"}
 def version() -> str:
     """Twelve letters that change with any of the sources."""
     digest = hashlib.sha256()
-    for path in sorted([*FOLDER.glob("*.js"), *FOLDER.glob("core/*"), *FOLDER.glob("page/*")]):
+    kinds = ("*.js", "*.css", "core/*", "page/*", "parts/*")
+    for path in sorted(path for kind in kinds for path in FOLDER.glob(kind)):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -31,7 +32,7 @@ def version() -> str:
 def runtime() -> str:
     """A JavaScript expression whose value is the object `ippy`, with all but the explorers."""
     setup = {
-        "css": (FOLDER / "page" / "explorers.css").read_text(encoding="utf-8"),
+        "css": _read("page/host.css") + _read("page/explorers.css"),
         "wasm": {
             kind: base64.b64encode((FOLDER / "core" / name).read_bytes()).decode()
             for kind, name in WASM.items()
@@ -56,9 +57,23 @@ def runtime() -> str:
     )
 
 
+def host_style() -> str:
+    """The style of an explorer's place, which a page needs before its script has run."""
+    return _read("page/host.css")
+
+
 def explorer_script(script: Path) -> str:
-    """The explorer itself, as statements that use `ippy`."""
-    source = script.read_text(encoding="utf-8")
+    """The explorer itself, as statements that use `ippy`.
+
+    To NAME.js belong its style NAME.css and its parts, `parts/NAME_*.js`, where there are any; the
+    parts share one scope with it.
+    """
+    parts = sorted((script.parent / "parts").glob(f"{script.stem}_*.js"))
+    source = "\n".join(path.read_text(encoding="utf-8") for path in [*parts, script])
+    sheet = script.with_suffix(".css")
+    if sheet.is_file():
+        css = as_script(sheet.read_text(encoding="utf-8"))
+        source = f"ippy.style({as_script(script.stem)}, {css});\n{source}"
     return f'((ippy) => {{\n"use strict";\n{source}\n}})(ippy);\n'
 
 
@@ -67,7 +82,7 @@ def static_core(course: dict[str, Any], versions: dict[str, str]) -> str:
 
     Args:
         course: the asset of that name, which every explorer has at once.
-        versions: of the assets that lie beside it, by name.
+        versions: of the assets that all explorers share, by name.
     """
     return (
         f"globalThis.ippy ??= {runtime()};\n"
@@ -76,9 +91,16 @@ def static_core(course: dict[str, Any], versions: dict[str, str]) -> str:
     )
 
 
-def static_explorer(script: Path, defaults: dict[str, Any]) -> str:
-    """NAME.js: one explorer of a page, with its defaults for hosts that state none."""
-    known = f"ippy.defaults[{as_script(script.stem)}] = {as_script(defaults)};\n"
+def static_explorer(script: Path, defaults: dict[str, Any], versions: dict[str, str]) -> str:
+    """NAME.js: one explorer of a page, with its defaults for hosts that state none.
+
+    Args:
+        versions: of the assets that are its own, by name.
+    """
+    known = (
+        f"ippy.defaults[{as_script(script.stem)}] = {as_script(defaults)};\n"
+        f"Object.assign(ippy.versions, {as_script(versions)});\n"
+    )
     return known + explorer_script(script)
 
 

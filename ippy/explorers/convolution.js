@@ -1,48 +1,5 @@
 // A convolution on a slice: the kernel, chosen or painted; its picture; and the border.
 
-ippy.style("convolution", `
-.ippy-explorer[data-explorer=convolution] .kernel { display: grid; gap: 1px; width: min(100%, 19rem); padding: 1px;
-  background: var(--ippy-line); touch-action: none; cursor: crosshair; }
-.ippy-explorer[data-explorer=convolution] .kernel > div { display: flex; gap: 1px; }
-.ippy-explorer[data-explorer=convolution] .kernel [role=gridcell] { flex: 1 1 0; aspect-ratio: 1; min-width: 0;
-  background: var(--ippy-paper); position: relative; }
-.ippy-explorer[data-explorer=convolution] .kernel [role=gridcell]::before { content: ""; position: absolute; inset: 0;
-  background: var(--ippy-accent); opacity: var(--size, 0); }
-.ippy-explorer[data-explorer=convolution] .kernel .negative::before { background: var(--ippy-2); }
-.ippy-explorer[data-explorer=convolution] .kernel .middle::after { content: ""; position: absolute; inset: 38%;
-  border-radius: 50%; background: var(--ippy-ink); }
-.ippy-explorer[data-explorer=convolution] .kernel [role=gridcell]:focus-visible { z-index: 1; }
-.ippy-explorer[data-explorer=convolution] .first { display: grid; gap: 1rem 1.4rem; align-items: start;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 16rem), 1fr)); }
-.ippy-explorer[data-explorer=convolution] .first > div { display: grid; gap: .6rem; }
-.ippy-explorer[data-explorer=convolution] .first > .pictures { grid-column: 1 / -1; gap: .8rem; }
-@container (min-width: 60rem) {
-  .ippy-explorer[data-explorer=convolution] .first { grid-template-columns: 3fr 3fr 8fr; }
-  .ippy-explorer[data-explorer=convolution] .first > .pictures { grid-column: auto; }
-}
-.ippy-explorer[data-explorer=convolution] .border { display: grid; gap: .9rem 1.4rem; align-items: start;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); }
-.ippy-explorer[data-explorer=convolution] .border .pictures { grid-column: 1 / -1; }
-@container (min-width: 60rem) {
-  .ippy-explorer[data-explorer=convolution] .border { grid-template: auto 1fr / 9fr 5fr; }
-  .ippy-explorer[data-explorer=convolution] .border .pictures { grid-column: 1; grid-row: 1 / 3; }
-}
-.ippy-explorer[data-explorer=convolution] p { margin: 0; }
-.ippy-explorer[data-explorer=convolution] .heading { font-weight: 700; font-size: 1.05rem; padding-top: .8rem;
-  border-top: 1px solid var(--ippy-faint); }
-.ippy-explorer[data-explorer=convolution] .quiet { color: var(--ippy-quiet); font-size: .88rem; }
-.ippy-explorer[data-explorer=convolution] [hidden] { display: none; }
-.ippy-explorer[data-explorer=convolution] table { border-collapse: collapse; width: 100%; margin: 0; font-size: .9rem;
-  font-variant-numeric: tabular-nums; }
-.ippy-explorer[data-explorer=convolution] caption { text-align: left; font-weight: 600; caption-side: top; margin: 0;
-  padding-bottom: .2rem; color: var(--ippy-ink); }
-.ippy-explorer[data-explorer=convolution] :is(th, td) { text-align: right; padding: .2rem .4rem; color: var(--ippy-ink);
-  border: 0; border-bottom: 1px solid var(--ippy-faint); font-weight: 400; background: transparent; }
-.ippy-explorer[data-explorer=convolution] :is(th, td):first-child { text-align: left; }
-.ippy-explorer[data-explorer=convolution] thead :is(th, td) { font-weight: 600; }
-.ippy-explorer[data-explorer=convolution] tr[aria-current] :is(th, td) { background: var(--ippy-soft); font-weight: 700; }
-`);
-
 const CUT = 64; // side of the cut-out in pixels
 const PADDINGS = ["zeros", "circular", "reflect", "replicate"];
 const FIXED = { // Sobel's and Laplace's kernels, 3×3
@@ -171,7 +128,7 @@ ippy.explorer("convolution", async (ctx) => {
     h("p", {}, "Click into the slice, or go there with the arrow keys, to move the cut-out. The truth is cut out of the ",
       "blurred slice, with its real neighbours; the other one knows only the padding."),
     h("div", { class: "controls" }, ctx.control("padding", { kind: "radio" })),
-    h("div", { class: "border" },
+    h("div", { class: "edges" },
       h("div", { class: "pictures" }, framed.element, truth.element, errors.element),
       h("div", {}, verdict, caution),
       h("table", {}, h("caption", {}, "Which padding is less wrong here?"),

@@ -44,9 +44,9 @@ class Convolution(Explorer):
         "A slice, the slice after the blur, and a cut-out of 64 by 64 pixels blurred with zeros "
         "beyond its border: the error against the true blur fills a ring 4 pixels wide."
     )
-    height = 1640
+    heights = (2300, 1660, 1040)
 
-    slice = whole(0, 0, 7, label="Slice")
+    slice = whole(0, 0, assets.last_slice, label="Slice")
     kernel_type = choice(
         lambda: course.BLUR["kernel_type"],
         {
@@ -131,7 +131,7 @@ class Convolution(Explorer):
 
     def border_error(self, padding: str | None = None) -> Tensor:
         """K_cut(x_cut) − (Kx)_cut for the slice x, shape (64, 64)."""
-        x = course.datasets()[1][assets._slice_numbers()[self.slice]]  # (1, 256, 256)
+        x = assets.chosen_slice(self.slice)[0]  # (1, 256, 256)
         cut = (0, slice(self.top, self.top + CUT), slice(self.left, self.left + CUT))
         truth = self._blurring(course.IMG_SHAPE, "zeros")(x)[cut]
         return self._blurring((CUT, CUT), padding or self.padding)(x[cut]) - truth

@@ -1,23 +1,5 @@
 // Move first, or answer first? A picture to drag, both ways, and where they differ.
 
-ippy.style("equivariance", `
-.ippy-explorer[data-explorer=equivariance] p { margin: 0; }
-.ippy-explorer[data-explorer=equivariance] .controls { grid-template-columns: repeat(auto-fit, minmax(min(46%, 150px), 1fr)); }
-.ippy-explorer[data-explorer=equivariance] .quiet { color: var(--ippy-quiet); font-size: .88rem; }
-.ippy-explorer[data-explorer=equivariance] .verdict { border-left: 4px solid var(--ippy-line); padding-left: .6rem; min-height: 2.8em; }
-.ippy-explorer[data-explorer=equivariance] .verdict.equal { border-color: var(--ippy-good); }
-.ippy-explorer[data-explorer=equivariance] .verdict.differ { border-color: var(--ippy-bad); }
-.ippy-explorer[data-explorer=equivariance] .columns { align-items: start; }
-.ippy-explorer[data-explorer=equivariance] .two { display: grid; gap: .8rem; grid-template-columns: 1fr 1fr; }
-.ippy-explorer[data-explorer=equivariance] .numbers { display: grid; gap: .7rem; min-width: 0; }
-.ippy-explorer[data-explorer=equivariance] table { border-collapse: collapse; width: 100%; margin: 0; font-size: .9rem;
-  font-variant-numeric: tabular-nums; }
-.ippy-explorer[data-explorer=equivariance] :is(th, td) { text-align: right; padding: .2rem .3rem; color: var(--ippy-ink);
-  border: 0; border-bottom: 1px solid var(--ippy-faint); font-weight: 400; background: transparent; }
-.ippy-explorer[data-explorer=equivariance] :is(th, td):first-child { text-align: left; }
-.ippy-explorer[data-explorer=equivariance] thead th { font-weight: 600; }
-`);
-
 const floats = ({ shape, float32 }) => {
   const bytes = Uint8Array.from(atob(float32), (letter) => letter.charCodeAt(0));
   return { shape, data: new Float32Array(bytes.buffer) };
@@ -125,7 +107,7 @@ ippy.explorer("equivariance", async (ctx) => {
     h("div", { class: "controls" }, ctx.control("rows"), ctx.control("columns")),
     verdict,
     h("div", { class: "columns" },
-      h("div", { class: "two" }, difference.element, promise.element),
+      h("div", { class: "pictures two" }, difference.element, promise.element),
       h("div", { class: "numbers" },
         h("table", {}, h("thead", {}, h("tr", {}, ["Difference", "pixels", "largest", "norm"].map((name) =>
           h("th", { scope: "col" }, name)))), body), readout.element)),

@@ -45,9 +45,9 @@ class Equivariance(Explorer):
         "moved after the restoration. They differ in two rings of 3 pixels, one along the border "
         "and one moved along."
     )
-    height = 900
+    heights = (1640, 880, 1240)
 
-    slice = whole(0, 0, 7, label="Slice")
+    slice = whole(0, 0, assets.last_slice, label="Slice")
     function = choice(
         "CNN",
         {
@@ -91,7 +91,7 @@ class Equivariance(Explorer):
         """What f is applied to, shape (1, 1, H, W)."""
         if self.function == "mlp":
             return boxes_measured()[1]
-        x = course.datasets()[1][assets._slice_numbers()[self.slice]][None]
+        x = assets.chosen_slice(self.slice)
         if self.function != "CNN":
             return x
         return measure(x, course.blurring(), course.NOISE_LEVEL, seed=0)
@@ -170,10 +170,10 @@ def random_network(kind: str, padding: str) -> Map:
         return F.conv2d(padded, k, groups=groups)
 
     def smooth(h: Tensor) -> Tensor:
-        return conv(h, _bell(), groups=8) if kind == "smoothed" else h
+        return conv(h, _bell().to(h), groups=8) if kind == "smoothed" else h
 
     def f(x: Tensor) -> Tensor:
-        k1, k2, k3 = _random_kernels()
+        k1, k2, k3 = (k.to(x) for k in _random_kernels())
         h = smooth(F.relu(conv(x, k1)))  # (1, 8, H, W)
         h = F.max_pool2d(h, 2) if kind == "pooling" else h[..., ::2, ::2]
         h = F.interpolate(F.relu(conv(h, k2)), scale_factor=2)  # (1, 8, H, W)

@@ -1,11 +1,10 @@
 """The reconstruction laboratory: measure, reconstruct and judge with everything in your hands."""
 
-import base64
-import io
 import json
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -78,9 +77,9 @@ class Laboratory(Explorer):
         "PSNR: by a Wiener filter, sharp with ripples and grain, and by the network, sharp and "
         "calm. Below, maps of their errors, largest at edges."
     )
-    height = 1900
+    heights = (2970, 1960, 1440)
 
-    slice = whole(0, 0, assets.SLICES - 1, label="Slice")
+    slice = whole(0, 0, assets.last_slice, label="Slice")
     brightness = number(1, 0.2, 1, step=0.05, label="Brightness")
     kernel_type = choice(
         lambda: course.BLUR["kernel_type"],
@@ -126,7 +125,7 @@ class Laboratory(Explorer):
             values = {"weights": "own", **values}
         super().__init__(**values)
         if self.compact:
-            self.height = 620
+            self.heights = (860, 550, 560)
         if model is not None:
             self.provide("weights/own", asset)
 
@@ -138,7 +137,7 @@ class Laboratory(Explorer):
     def assets(cls) -> Mapping[str, Callable[[], dict[str, Any]]]:
         return {
             f"laboratory/fine-{index}": partial(_fine_asset, index)
-            for index in range(assets.course_settings()["slices"])
+            for index in range(len(assets.slice_numbers()))
         }
 
     @validate("length", "length_off")
@@ -177,7 +176,7 @@ class Laboratory(Explorer):
             x = F.avg_pool2d(x_fine, 2)
             y = F.avg_pool2d(_blurring(_finer(blur), FINE)(x_fine), 2)
         else:
-            x = self.brightness * _slice(self.slice)[1][None]  # (1, 1, 256, 256)
+            x = self.brightness * assets.chosen_slice(self.slice)  # (1, 1, 256, 256)
             y = _blurring(blur if self.world == "same" else self._off(blur))(x)
         y_delta = y + gaussian_noise(y, self.noise_level, torch.Generator().manual_seed(self.seed))
         model = self.model.eval()
@@ -230,7 +229,7 @@ def fine_slice(index: int) -> Tensor:
     from ippy.data import embedded_folder, load_image
     from ippy.phantoms import LEVELS, render
 
-    path, _ = _slice(index)
+    path = course.datasets()[1].paths[assets.slice_numbers()[index]]
     if embedded_folder() not in path.parents:
         return load_image(path, FINE)
     # Who this is, and at which height: as `ippy.phantoms.write_dataset` draws it.
@@ -240,21 +239,8 @@ def fine_slice(index: int) -> Tensor:
     return torch.from_numpy(np.rint(grey * 255) / 255).float()[None]
 
 
-def _slice(index: int) -> tuple[Path, Tensor]:
-    """The file of a slice, and the slice, shape (1, 256, 256)."""
-    test_set = course.datasets()[1]
-    index = min(index, assets.course_settings()["slices"] - 1)
-    place = assets.slice_picture(index)["number"]
-    return test_set.paths[place], test_set[place]
-
-
 def _fine_asset(index: int) -> dict[str, Any]:
-    from PIL import Image
-
-    grey = (fine_slice(index)[0] * 255).round().numpy().astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(grey).save(file, format="PNG", optimize=True)
-    return {"png": "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")}
+    return {"png": assets.png_address(fine_slice(index)[0])}
 
 
 def _blurring(blur: dict[str, Any], side: int = course.IMG_SHAPE[0]) -> Blurring:
@@ -281,3 +267,13 @@ def _describe(entry: dict[str, Any]) -> str:
     if (padding := built.get("padding_mode", "zeros")) != "zeros":
         parts.append(f"{padding} padding")
     return ", ".join(parts)
+
+
+class _Callable(ModuleType):
+    def __call__(self, model: SimpleCNN | None = None, **values: Any) -> Laboratory:
+        return Laboratory(model, **values)
+
+
+# So that `from ippy.explorers import laboratory; laboratory(model)` does what it says: this module
+# bears the name, and a module may have a class of its own.
+sys.modules[__name__].__class__ = _Callable

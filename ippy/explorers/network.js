@@ -1,52 +1,5 @@
 // Inside a trained network: its maps, its filters, and what a pixel of its output is made of.
 
-ippy.style("network", `
-.ippy-explorer[data-explorer=network] .maps { display: grid; gap: .4rem; border: 0; margin: 0; padding: 0;
-  grid-template-columns: repeat(auto-fill, minmax(4.6rem, 1fr)); }
-.ippy-explorer[data-explorer=network] .map { position: relative; display: block; cursor: pointer;
-  border: 2px solid var(--ippy-line); border-radius: 4px; padding: 2px; font-size: .75rem; line-height: 1.35;
-  font-variant-numeric: tabular-nums; text-align: center; }
-.ippy-explorer[data-explorer=network] .map input { position: absolute; opacity: 0; inset: 0; margin: 0;
-  width: 100%; height: 100%; cursor: pointer; }
-.ippy-explorer[data-explorer=network] .map:has(:checked) { border-color: var(--ippy-accent);
-  box-shadow: 0 0 0 1px var(--ippy-accent); }
-.ippy-explorer[data-explorer=network] .map:has(:focus-visible) { outline: 3px solid var(--ippy-accent);
-  outline-offset: 2px; }
-.ippy-explorer[data-explorer=network] .map canvas { display: block; width: 100%; aspect-ratio: 1; }
-.ippy-explorer[data-explorer=network] .map.off canvas { opacity: .15; }
-.ippy-explorer[data-explorer=network] .map .bar { display: block; height: 4px; background: var(--ippy-bad);
-  margin: 1px auto 0 0; }
-.ippy-explorer[data-explorer=network] .map span { display: block; white-space: nowrap; }
-.ippy-explorer[data-explorer=network] .numbers { border-collapse: collapse; table-layout: fixed; margin: 0;
-  width: 100%; font-size: .68rem; font-variant-numeric: tabular-nums; border: 1px solid var(--ippy-line); }
-.ippy-explorer[data-explorer=network] .numbers td { border: 0; padding: .38rem 0; text-align: center;
-  overflow: hidden; line-height: 1.2; }
-.ippy-explorer[data-explorer=network] .numbers.dense td { font-size: 0; padding: 0; height: .8rem; }
-.ippy-explorer[data-explorer=network] .numbers td.outside { background: repeating-linear-gradient(45deg,
-  var(--ippy-line) 0 2px, transparent 2px 6px); }
-.ippy-explorer[data-explorer=network] .numbers td.at { outline: 3px solid var(--ippy-accent);
-  outline-offset: -3px; }
-.ippy-explorer[data-explorer=network] .numbers:focus-visible { outline: 3px solid var(--ippy-accent);
-  outline-offset: 2px; }
-.ippy-explorer[data-explorer=network] figure { margin: 0; min-width: 0; }
-.ippy-explorer[data-explorer=network] figcaption { font-size: .85rem; }
-.ippy-explorer[data-explorer=network] .windows { display: grid; gap: .8rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr)); }
-.ippy-explorer[data-explorer=network] .slabs { display: grid; gap: .8rem; align-items: start;
-  grid-template-columns: repeat(auto-fill, minmax(7.5rem, 9rem)); }
-.ippy-explorer[data-explorer=network] .slabs .wide { grid-column: span 2; }
-.ippy-explorer[data-explorer=network] .filter { display: grid; gap: 1rem; align-items: start;
-  grid-template-columns: minmax(0, 1fr) minmax(0, 2fr); }
-@container (max-width: 34rem) {
-  .ippy-explorer[data-explorer=network] .filter { grid-template-columns: minmax(0, 1fr); }
-}
-.ippy-explorer[data-explorer=network] p { margin: 0; }
-.ippy-explorer[data-explorer=network] :is(.pictures, .windows) { align-items: end; }
-.ippy-explorer[data-explorer=network] .filter > div { display: grid; gap: .6rem; }
-.ippy-explorer[data-explorer=network] .title { font-size: 1.1rem; font-weight: 700; }
-.ippy-explorer[data-explorer=network] .sum { font-variant-numeric: tabular-nums; }
-`);
-
 const decibel = (value) => `${ippy.number(value, 1)} dB`;
 const signed = (value, digits) => {
   const text = ippy.number(value, digits);
@@ -62,93 +15,6 @@ function remember(f) {
     if (key !== asked) [asked, answer] = [key, f(...question)];
     return answer;
   };
-}
-
-// Blue below zero, orange above: the colour of value / range, and the ink that is legible on it.
-function colours(value, range) {
-  const share = Math.min(1, Math.abs(value) / (range || 1));
-  const end = value < 0 ? [33, 102, 172] : [179, 88, 6];
-  return paint(end.map((part) => Math.round(247 + share * (part - 247))));
-}
-
-function greys(value) {
-  const grey = Math.round(255 * Math.min(1, Math.max(0, value)));
-  return paint([grey, grey, grey]);
-}
-
-function paint(rgb) {
-  const linear = rgb.map((part) => (part / 255 <= 0.04045 ? part / 3294.6 : ((part / 255 + 0.055) / 1.055) ** 2.4));
-  const luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
-  return `background:rgb(${rgb});color:${luminance > 0.179 ? "#000" : "#fff"}`;
-}
-
-// A square of numbers in coloured cells; undefined cells lie outside the picture. With `onmove` it
-// has a cursor, which arrow keys and the pointer move.
-function numbers({ label, onmove }) {
-  const { h } = ippy;
-  const table = h("table", { class: "numbers", "aria-label": label });
-  const caption = h("figcaption", {});
-  const element = h("figure", {}, caption, table);
-  let side = 0;
-  let at = 0;
-  const cells = () => table.querySelectorAll("td");
-  if (onmove) {
-    table.setAttribute("role", "grid");
-    table.tabIndex = 0;
-    const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-    table.addEventListener("keydown", (event) => {
-      const step = steps[event.key];
-      if (!step) return;
-      event.preventDefault();
-      event.stopPropagation();
-      const inside = (value) => Math.min(side - 1, Math.max(0, value));
-      onmove(inside(Math.floor(at / side) + step[0]) * side + inside((at % side) + step[1]));
-    });
-    table.addEventListener("pointerover", ({ target }) => {
-      const cell = target.closest("td");
-      if (cell) onmove([...cells()].indexOf(cell));
-    });
-  }
-  return {
-    element,
-    show(values, { digits = 2, colour = "signed", text, most = 7 } = {}) {
-      side = Math.sqrt(values.length);
-      const range = Math.max(...values.map((value) => Math.abs(value ?? 0)));
-      table.classList.toggle("dense", side > most);
-      const cell = (value) =>
-        value === undefined
-          ? h("td", { class: "outside", id: ippy.newId() }, "outside")
-          : h("td", { style: colour === "grey" ? greys(value) : colours(value, range), id: ippy.newId(),
-            "data-value": value }, ippy.number(value, digits));
-      const rows = Array.from({ length: side }, (_, i) =>
-        h("tr", {}, values.slice(i * side, (i + 1) * side).map(cell)));
-      table.replaceChildren(h("tbody", {}, rows));
-      table.querySelectorAll("td.outside").forEach((td) => (td.style.fontSize = "0"));
-      if (text) caption.textContent = text;
-    },
-    point(index) {
-      at = index;
-      cells().forEach((cell, n) => cell.classList.toggle("at", n === index));
-      table.setAttribute("aria-activedescendant", cells()[index]?.id ?? "");
-    },
-  };
-}
-
-// A map at half its size in a small canvas, from black at zero to white at its largest value.
-function thumbnail(canvas, map) {
-  const [height, width] = [map.height >> 1, map.width >> 1];
-  [canvas.height, canvas.width] = [height, width];
-  const context = canvas.getContext("2d");
-  const picture = context.createImageData(width, height);
-  const scale = 255 / (largest(map) || 1);
-  for (let i = 0; i < height; i++)
-    for (let j = 0; j < width; j++) {
-      const n = 2 * i * map.width + 2 * j;
-      const four = map.data[n] + map.data[n + 1] + map.data[n + map.width] + map.data[n + map.width + 1];
-      picture.data.fill((scale * four) / 4, 4 * (i * width + j), 4 * (i * width + j) + 3);
-      picture.data[4 * (i * width + j) + 3] = 255;
-    }
-  context.putImageData(picture, 0, 0);
 }
 
 const largest = (map) => map.data.reduce((most, value) => Math.max(most, value), 0);
@@ -352,7 +218,7 @@ ippy.explorer("network", async (ctx) => {
     if (layer === 1) {
       const kernel = kernelOf(net.weights[0], filter, 0);
       if (size === 3) {
-        const [average, edge, finer] = energies(kernel).map((share) => `${Math.round(100 * share)} %`);
+        const [average, edge, finer] = energies(kernel).map((share) => `${Math.round(100 * share)}\u00a0%`);
         parts.push(`Energy of its kernel: average ${average}, edge ${edge}, finer detail ${finer}.`);
       }
       const weights = square(`Weights ${size} × ${size}`, kernel, 7);
@@ -408,7 +274,7 @@ ippy.explorer("network", async (ctx) => {
       `Most important: ${first.join(", ")}. ${spare} of ${order.length} cost less than 0.1 dB.`;
     ranked = new Map(order.map(([filter], place) => [filter, place]));
     arrange();
-  });
+  }, { later: true });
 
   let ranked = new Map();
   function arrange() {

@@ -54,7 +54,7 @@ def ranking(name: str = "CNN", layer: int = 1, size: int = 96) -> tuple[int, ...
 
     Measured on `size` × `size` pixels in the middle of the first slice, so that it takes no time.
     """
-    x = _slice(0)  # (1, 1, 256, 256)
+    x = assets.chosen_slice(0)  # (1, 1, 256, 256)
     y_delta = measure(x, course.blurring(), course.NOISE_LEVEL, seed=0)
     edge = (x.shape[-1] - size) // 2
     middle = (..., slice(edge, edge + size), slice(edge, edge + size))
@@ -118,10 +118,10 @@ class Network(Explorer):
         "The measurement, the reconstruction, the reconstruction without the most important filter "
         "of the first layer, which is spoilt, and the maps of the eight most important filters."
     )
-    height = 1900
+    heights = (3770, 1950, 1950)
 
     weights = choice("CNN", shipped_networks, label="Network")
-    slice = whole(0, 0, 7, label="Slice")
+    slice = whole(0, 0, assets.last_slice, label="Slice")
     seed = whole(0, 0, 2**31 - 1, label="Noise")
     layer = choice(1, {1: "layer 1", 2: "layer 2"}, label="Maps of")
     order = choice("number", {"number": "number", "loss": "PSNR lost"}, label="Order")
@@ -163,7 +163,7 @@ class Network(Explorer):
     @property
     def x(self) -> Tensor:
         """The slice, (1, 1, 256, 256)."""
-        return _slice(self.slice)
+        return assets.chosen_slice(self.slice)
 
     @property
     def y_delta(self) -> Tensor:
@@ -190,8 +190,3 @@ class Network(Explorer):
         for number in list(known)[:8]:
             named[f"map {number}"] = maps[number] / (maps[number].max() + 1e-12)
         return show_images(named, limits=(0, 1), columns=4)
-
-
-def _slice(index: int) -> Tensor:
-    """The embedded slice `index` of the explorers, (1, 1, 256, 256)."""
-    return course.datasets()[1][assets._slice_numbers()[index]][None]

@@ -1,11 +1,12 @@
 """The explorers as files: what the book's pages load, and for each explorer a page of its own."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from pathlib import Path
 
 from ippy.explorers import assets, bundle, explorer_class, names
+from ippy.explorers.assets import Asset
 from ippy.explorers.base import Explorer
 
 # No address but its own files, no text turned into code (WebAssembly excepted), no plug-in.
@@ -16,27 +17,35 @@ POLICY = (
 )
 
 
-def write_static(folder: Path, kinds: Iterable[type[Explorer]]) -> list[Path]:
+def write_static(folder: Path, kinds: Iterable[type[Explorer]]) -> None:
     """Write the scripts that pages load to `folder`, the site's `_static/explorers`."""
-    catalogue = dict(assets.catalogue())
-    course = catalogue.pop("course")()
-    written = []
+    shared = dict(assets.catalogue())
+    course = shared.pop("course")()
+    versions = _write_assets(folder, shared)
+    _write(folder / "core.js", bundle.static_core(course, versions))
+    _write(folder / "host.css", bundle.host_style())
     for kind in kinds:
-        catalogue.update(kind.assets())
-        written.append(_write(folder / f"{kind.name()}.js", static_script(kind())))
-    # What a browser keeps for ever must have another address when it has changed.
+        versions = _write_assets(folder, kind.assets())
+        _write(folder / f"{kind.name()}.js", static_script(kind(), versions))
+
+
+def _write_assets(folder: Path, catalogue: Mapping[str, Callable[[], Asset]]) -> dict[str, str]:
+    """Write each asset to a script of its own; the versions of their texts, by name.
+
+    What a browser keeps for ever must have another address when it has changed.
+    """
     versions = {}
     for name, make in catalogue.items():
         script = f"ippy.deliver({bundle.as_script(name)}, {bundle.as_script(make())});\n"
         versions[name] = hashlib.sha256(script.encode()).hexdigest()[:8]
-        written.append(_write(folder / f"{name}.js", script))
-    return [*written, _write(folder / "core.js", bundle.static_core(course, versions))]
+        _write(folder / f"{name}.js", script)
+    return versions
 
 
-def static_script(explorer: Explorer) -> str:
+def static_script(explorer: Explorer, versions: dict[str, str]) -> str:
     """The script of one explorer, with the defaults for a host that states none."""
     defaults = {"title": explorer.title, "parameters": explorer._parameters}
-    return bundle.static_explorer(explorer.script(), defaults)
+    return bundle.static_explorer(explorer.script(), defaults, versions)
 
 
 def own_page(explorer: Explorer) -> str:
@@ -56,10 +65,11 @@ def own_page(explorer: Explorer) -> str:
 <title>{title}</title>
 <link rel="icon" href="data:,">
 <style>
+{bundle.host_style()}
 body {{ margin: 0; font-family: system-ui, sans-serif; background: #fff; color: #1b1f24; }}
 main {{ padding: 0.5rem 0.8rem; }}
 h1 {{ font-size: 1.3rem; margin: 0.4rem 0; }}
-main .ippy-explorer {{ margin: 0; border: 0; padding: 0; }}
+main .ippy-explorer, main .ippy-body {{ margin: 0; border: 0; padding: 0; inset: 0; }}
 @media (prefers-color-scheme: dark) {{ body {{ background: #14181e; color: #e8ecf1; }} }}
 </style>
 {scripts}</head>

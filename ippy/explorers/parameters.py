@@ -5,7 +5,7 @@ One line says it all, and the page learns of it from the trait's metadata:
     angle = number(20.0, 0, 180, step=1, label="Angle", unit="°")
 
 A default may also be a function without arguments, called when an explorer is made, so that the
-course's own settings are read then and not when the module is loaded.
+course's own settings are read then and not when the module is loaded; the highest whole number too.
 """
 
 import math
@@ -30,6 +30,8 @@ class Parameter(TraitType):
     def describe(self, explorer: Any) -> dict[str, Any]:
         """What the page is told; `explorer` is the instance whose parameter it is."""
         known = {key: value for key, value in self.known.items() if value is not None}
+        if callable(known.get("high")):
+            known["high"] = known["high"]()
         initial = getattr(explorer, str(self.name))
         return {"kind": self.kind, "label": self.label, "initial": initial, **known}
 
@@ -40,6 +42,7 @@ class Parameter(TraitType):
 class Number(Parameter):
     def validate(self, obj: Any, value: Any) -> float | int:
         low, high = self.known["low"], self.known["high"]
+        high = high() if callable(high) else high
         whole = self.kind == "whole"
         is_number = isinstance(value, Real) and not isinstance(value, bool)
         # False also for NaN. The page's JavaScript has one kind of number and sends 5.0 as 5.
@@ -113,7 +116,7 @@ def number(
 def whole(
     default: int | Callable[[], int],
     low: int,
-    high: int,
+    high: int | Callable[[], int],
     step: int = 1,
     label: str = "",
     unit: str = "",

@@ -65,7 +65,7 @@ def notebooks_to_read_again(
 def add_scripts(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Fill empty hosts, and load core.js and NAME.js on a page that has hosts."""
+    """Fill empty hosts, and load host.css, core.js and NAME.js on a page that has hosts."""
     # A static page has no use for the state of live widgets, some hundred kilobytes each.
     scripts = context["script_files"]
     scripts[:] = [s for s in scripts if getattr(s, "attributes", {}).get("type") != WIDGET_STATE]
@@ -74,5 +74,6 @@ def add_scripts(
     if not found:
         return
     context["body"] = EMPTY_HOST.sub(lambda host: explorer_class(host[1])().html(), body)
+    app.add_css_file("explorers/host.css")
     for name in ["core", *found]:
         app.add_js_file(f"explorers/{name}.js", loading_method="defer")

@@ -1,41 +1,5 @@
 // One output pixel of a convolution, number by number: the window, the products, the sum.
 
-ippy.style("window", `
-.ippy-explorer[data-explorer=window] .board { display: flex; flex-wrap: wrap; gap: 1rem 1.6rem; align-items: flex-start; }
-.ippy-explorer[data-explorer=window] .board > * { max-width: 100%; min-width: 0; }
-.ippy-explorer[data-explorer=window] table { border-collapse: collapse; table-layout: fixed; margin: 0;
-  max-width: 100%; width: auto; font-size: .85rem; font-variant-numeric: tabular-nums; border: 0; }
-.ippy-explorer[data-explorer=window] .name { font-weight: 600; font-size: .9rem; margin-bottom: .25rem; }
-.ippy-explorer[data-explorer=window] .controls { grid-template-columns: repeat(auto-fit, minmax(min(46%, 150px), 1fr)); }
-.ippy-explorer[data-explorer=window] tr, .ippy-explorer[data-explorer=window] tbody tr:nth-child(odd),
-.ippy-explorer[data-explorer=window] tbody tr:hover { background: transparent; }
-.ippy-explorer[data-explorer=window] td { width: 2.15rem; height: 2.1rem; padding: 0; text-align: center; overflow: hidden;
-  border: 1px solid var(--ippy-line); background: var(--ippy-paper); color: var(--ippy-ink); }
-.ippy-explorer[data-explorer=window] .wide td { font-size: .75rem; height: 1.8rem; }
-.ippy-explorer[data-explorer=window] td.padding { background: var(--ippy-soft); color: var(--ippy-quiet);
-  border: 1px dashed var(--ippy-faint); font-style: italic; }
-.ippy-explorer[data-explorer=window] td.unread { text-decoration: line-through;
-  background: repeating-linear-gradient(45deg, var(--ippy-faint) 0 2px, var(--ippy-paper) 2px 7px); }
-.ippy-explorer[data-explorer=window] td.under { box-shadow: inset 0 0 0 2px var(--ippy-2); font-weight: 700; }
-.ippy-explorer[data-explorer=window] .turned td, .ippy-explorer[data-explorer=window] .products td
-  { box-shadow: inset 0 0 0 2px var(--ippy-2); }
-.ippy-explorer[data-explorer=window] [role=grid] td { cursor: pointer; }
-.ippy-explorer[data-explorer=window] td.here { background: var(--ippy-accent); color: var(--ippy-paper); font-weight: 700; }
-.ippy-explorer[data-explorer=window] td.image { cursor: pointer; }
-.ippy-explorer[data-explorer=window] .taps td { width: 2.9rem; height: 2.3rem; border: 0; padding: 1px; }
-.ippy-explorer[data-explorer=window] .taps input { width: 100%; min-height: 30px; padding: 0; text-align: center;
-  appearance: textfield; -moz-appearance: textfield; border-radius: 3px; }
-.ippy-explorer[data-explorer=window] .taps input::-webkit-inner-spin-button { appearance: none; margin: 0; }
-.ippy-explorer[data-explorer=window] :is(.formula, .sum) { font-variant-numeric: tabular-nums; margin: 0; overflow-wrap: anywhere; }
-.ippy-explorer[data-explorer=window] .sum b { color: var(--ippy-accent); }
-.ippy-explorer[data-explorer=window] .warning { margin: 0; border-left: 4px solid var(--ippy-bad); padding-left: .6rem; }
-.ippy-explorer[data-explorer=window] .warning:empty { display: none; }
-.ippy-explorer[data-explorer=window] p.try { margin: 0; }
-.ippy-explorer[data-explorer=window] .answer { display: flex; flex-wrap: wrap; gap: .5rem .8rem; align-items: end; }
-.ippy-explorer[data-explorer=window] .answer[hidden] { display: none; }
-.ippy-explorer[data-explorer=window] .answer p { margin: 0; flex: 1 1 14rem; min-height: 1.4em; }
-`);
-
 // A whole number as such, any other with at most two digits after the point.
 const plain = (value) => ippy.number(value, Math.abs(value - Math.round(value)) < 5e-3 ? 0 : 2);
 const inBrackets = (value) => (value < 0 ? `(${plain(value)})` : plain(value));

@@ -53,7 +53,7 @@ class Window(Explorer):
         "A 6 by 6 image of small numbers with a 3 by 3 window around row 2, column 2; the kernel "
         "after half a turn; and the result, where the nine products add up to 20."
     )
-    height = 780
+    heights = (1420, 820, 650)
 
     picture = choice(
         "drawing",

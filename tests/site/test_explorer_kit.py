@@ -4,6 +4,7 @@ import io
 import json
 import re
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -360,6 +361,43 @@ def test_metadata_of_weights_is_checked(visit):
         assert "padding mode" in problem('{"padding_mode": "__proto__"}')
         assert "residual" in problem('{"residual": 1}')
         assert "no SimpleCNN" in problem("null")
+
+
+MOTION = {"kernel_type": "motion", "kernel_size": 9, "motion_angle": 20.0}
+FIT = [{"blur": MOTION, "noise_level": 0}, {"blur": {"kernel": [[0.5, 0.5]]}, "noise_level": 0.1}]
+DAMAGED: list[Any] = [
+    [],
+    "motion",
+    {"blur": MOTION},
+    {"blur": MOTION, "noise_level": "0.01"},
+    {"blur": MOTION, "noise_level": -1},
+    {"blur": {**MOTION, "kernel_type": "<script>"}, "noise_level": 0},
+    {"blur": {**MOTION, "kernel_size": 8}, "noise_level": 0},
+    {"blur": {**MOTION, "kernel_size": 2**31 + 1}, "noise_level": 0},
+    {"blur": {**MOTION, "motion_angle": None}, "noise_level": 0},
+    {"blur": {**MOTION, "padding": "toString"}, "noise_level": 0},
+    {"blur": {"kernel_type": "gaussian", "kernel_variance": 0}, "noise_level": 0},
+    {"blur": {"kernel": []}, "noise_level": 0},
+    {"blur": {"kernel": "abc"}, "noise_level": 0},
+    {"blur": {"kernel": [[1, 2], [3]]}, "noise_level": 0},
+    {"blur": {"kernel": [["1"]]}, "noise_level": 0},
+]
+
+
+def test_what_a_file_says_of_its_training_is_checked(visit):
+    model = SimpleCNN(1, 1, 2)
+    read = """(raw) => { try { return ippy.readNetwork(Uint8Array.from(raw).buffer).training; }
+                         catch (error) { return error.message; } }"""
+    with visit("demo") as visited:
+        assert visited.page.evaluate(read, list(to_safetensors(model))) is None
+        for known in FIT:
+            found = visited.page.evaluate(read, list(to_safetensors(model, known)))
+            assert found["noise_level"] == known["noise_level"]
+            assert found["blur"].items() >= known["blur"].items()
+            assert found["blur"]["padding"] == "zeros"
+        for wrong in DAMAGED:
+            found = visited.page.evaluate(read, list(to_safetensors(model, wrong)))
+            assert "training is damaged" in found, wrong
 
 
 def test_weights_of_ones_own_are_read(visit):

@@ -13,6 +13,7 @@ import torch
 from browser import DESKTOP, PHONE, Visit
 from PIL import Image
 from playwright.sync_api import Page
+from safetensors.torch import save
 
 from ippy.classical import wiener
 from ippy.evaluation import measure
@@ -360,12 +361,20 @@ def endless_png() -> bytes:
         ("A picture", "half.png", lambda: truncated(random_picture(256, 0)[1])[:60], "damaged"),
         ("A picture", "endless.png", endless_png, "limit is 64 million"),
         ("A picture", "empty.png", lambda: b"", "no picture"),
+        (
+            "A picture",
+            "vast.png",
+            lambda: vast_png(),
+            "20000×20000 pixels; the limit is 64 million",
+        ),
         ("Weights", "letter.safetensors", lambda: b"Dear reader, " * 50, "no intact"),
         ("Weights", "half.safetensors", lambda: truncated(own_weights()), "cut short"),
         ("Weights", "mine.pth", lambda: b"PK", "ippy export"),
         ("Weights", "rgb.safetensors", lambda: rgb_weights(), "1 channel"),
+        ("Weights", "nan.safetensors", lambda: own_weights()[:-4] + b"\0\0\xc0\x7f", "not finite"),
+        ("Weights", "other.safetensors", lambda: save({"a": torch.ones(2)}), "no SimpleCNN"),
     ],
-    ids=["letter", "half", "endless", "empty", "words", "cut", "pth", "colour"],
+    ids=lambda value: value if str(value).endswith((".png", ".safetensors", ".pth")) else "",
 )
 def test_a_bad_file_gets_a_sentence_and_the_laboratory_goes_on(
     page: Page, label: str, name: str, content: Callable[[], bytes], words: str
@@ -379,6 +388,13 @@ def test_a_bad_file_gets_a_sentence_and_the_laboratory_goes_on(
     assert problem(page) == "" and numbers(page) != before
 
 
+def vast_png() -> bytes:
+    """20,000 × 20,000 black pixels, a whole picture in 50 kB."""
+    file = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(file, format="PNG")
+    return file.getvalue()
+
+
 def own_weights() -> bytes:
     return to_safetensors(random_network(3, n_filters=4))
 
@@ -386,6 +402,62 @@ def own_weights() -> bytes:
 def rgb_weights() -> bytes:
     torch.manual_seed(0)
     return to_safetensors(SimpleCNN(3, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("blur", "level", "told", "warned"),
+    [
+        ({"kernel_type": "motion", "kernel_size": 9, "motion_angle": 20.0}, 0.01, "20°", ""),
+        ({"kernel_type": "motion", "kernel_size": 9, "motion_angle": 200.0}, 0.01, "20°", ""),
+        (
+            {"kernel_type": "motion", "kernel_size": 13, "motion_angle": 75.0},
+            0,
+            "a motion of 13 pixels at 75°, without noise.",
+            "You measure with a motion of 9 pixels at 20°. The network cannot know",
+        ),
+        ({"kernel": [[0.5, 0.5]]}, 0.02, "a kernel of its own, 1×2 pixels, with 2 % noise.", "You"),
+        (
+            {"kernel_type": "motion", "kernel_size": 9, "motion_angle": 20, "padding": "reflect"},
+            0.01,
+            "20°",
+            "Beyond the border it has learnt its mirror image; you measure with black.",
+        ),
+    ],
+    ids=["same", "half turn", "other motion", "table", "border"],
+)
+def test_a_file_tells_what_its_network_was_trained_for(
+    page: Page, blur: dict, level: float, told: str, warned: str
+):
+    file = to_safetensors(random_network(3, n_filters=4), {"blur": blur, "noise_level": level})
+    load(page, "Weights of your own", "mine.safetensors", file)
+    assert "The network was trained for" in sentences(page) and told in sentences(page)
+    assert warned in sentences(page)
+    if not warned:
+        assert page.locator(".lab-note.differs").count() == 0
+        put(page, angle=21)
+    assert "The network cannot know" in sentences(page) or "border" in warned
+    assert page.locator(".lab-note.differs").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("side", "world", "words"),
+    [
+        (90, 0, "mine.png is shown. It has only 90×90 pixels and was enlarged to 256×256"),
+        (256, 0, "mine.png is shown, at 256×256 pixels."),
+        (256, 1, "It has only 256×256 pixels and was enlarged to 512×512"),
+        (600, 1, "mine.png is shown, at 512×512 pixels."),
+    ],
+)
+def test_a_small_picture_is_said_to_be_enlarged(page: Page, side: int, world: int, words: str):
+    load(page, "A picture of your own", "mine.png", png(np.full((side, side), 90, np.uint8)))
+    put(page, world=world)
+    assert words in page.locator(".lab-panels").inner_text()
+
+
+def test_a_picture_that_is_no_square_is_cut(page: Page):
+    load(page, "A picture of your own", "mine.png", png(np.full((300, 500), 90, np.uint8)))
+    words = "The middle of mine.png is shown, a square, at 256×256 pixels."
+    assert words in page.locator(".lab-panels").inner_text()
 
 
 def test_weights_that_were_never_loaded_are_asked_for(page: Page, visit: Callable[..., Visit]):

@@ -283,7 +283,8 @@ function gaussianKernel(size, variance) {
 }
 
 // The kernel and the blur of a description with the keywords of `ippy.Blurring`.
-function kernel({ kernel_type, kernel_size = 3, motion_angle = 0, kernel_variance = 1 }) {
+function kernel({ kernel_type, kernel_size = 3, motion_angle = 0, kernel_variance = 1, kernel: rows }) {
+  if (rows) return image(rows.length, rows[0].length, Float32Array.from(rows.flat()));
   if (kernel_type === "gaussian") return gaussianKernel(kernel_size, kernel_variance);
   return motionKernel(kernel_size, motion_angle);
 }

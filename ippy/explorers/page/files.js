@@ -5,6 +5,7 @@ const { Problem } = core;
 const SIDE = 256;
 const LARGEST_FILE = 64 * 2 ** 20;
 const LARGEST_PICTURE = 64e6; // pixels
+const PADDINGS = ["zeros", "circular", "reflect", "replicate"];
 
 const ascii = (view, from, count) =>
   String.fromCharCode(...new Uint8Array(view.buffer, view.byteOffset + from, count));
@@ -44,7 +45,8 @@ function jpegSize(view) {
   }
 }
 
-// The grey values of a picture, a square from its middle made side×side, as `ippy.data.load_image`.
+// The grey values of a picture, a square from its middle made side×side, as `ippy.data.load_image`;
+// `original` keeps the height and the width that the file has.
 async function readPicture(file, side = SIDE) {
   const name = file.name || "The file";
   if (file.size > LARGEST_FILE)
@@ -67,8 +69,8 @@ async function readPicture(file, side = SIDE) {
   context.drawImage(picture, left, top, shorter, shorter, 0, 0, drawn, drawn);
   picture.close();
   const x = grey(context.getImageData(0, 0, drawn, drawn));
-  if (drawn === side) return x;
-  return ippy.engine.clamp(await ippy.engine.resize(x, side, side), 0, 1);
+  const fits = drawn === side ? x : ippy.engine.clamp(await ippy.engine.resize(x, side, side), 0, 1);
+  return { ...(await fits), original: [height, width] };
 }
 
 // L = 0.299 R + 0.587 G + 0.114 B in whole numbers, as Pillow computes it, over 255.
@@ -141,10 +143,33 @@ function readArchitecture(text) {
   const heads = [null, "relu", "sigmoid", "tanh"];
   if (!heads.includes(final_activation))
     throw new Problem("The final activation must be none, relu, sigmoid or tanh.");
-  if (!["zeros", "circular", "reflect", "replicate"].includes(padding_mode))
+  if (!PADDINGS.includes(padding_mode))
     throw new Problem("The padding mode must be zeros, circular, reflect or replicate.");
   if (typeof residual !== "boolean") throw new Problem("residual must be true or false.");
   return { final_activation, padding_mode, residual };
+}
+
+// What a network was trained for, {blur, noise_level}, or null if the file does not say.
+function readTraining(text) {
+  if (text === undefined) return null;
+  const damaged = new Problem("What the file says of its training is damaged: write it again with ippy export.");
+  const isIn = (value, low, high) => Number.isFinite(value) && value >= low && value <= high;
+  try {
+    const { blur, noise_level } = JSON.parse(text);
+    const { padding = "zeros", kernel, kernel_type, kernel_size = 3, motion_angle = 0, kernel_variance = 1 } = blur;
+    if (!isIn(noise_level, 0, 100) || !PADDINGS.includes(padding)) throw damaged;
+    if (kernel !== undefined) {
+      const isRow = (row) => row.length === kernel[0].length && row.every((tap) => isIn(tap, -1e6, 1e6));
+      if (!isIn(kernel.length, 1, 255) || !isIn(kernel[0].length, 1, 255) || !kernel.every(isRow)) throw damaged;
+      return { blur: { kernel, padding }, noise_level };
+    }
+    const isOdd = isIn(kernel_size, 1, 255) && kernel_size % 2 === 1;
+    const isKnown = ["motion", "gaussian"].includes(kernel_type) && isOdd;
+    if (!isKnown || !isIn(motion_angle, -1e6, 1e6) || !isIn(kernel_variance, 1e-6, 1e6)) throw damaged;
+    return { blur: { kernel_type, kernel_size, motion_angle, kernel_variance, padding }, noise_level };
+  } catch {
+    throw damaged;
+  }
 }
 
 // A network from a .safetensors file, such as `ippy export` writes.
@@ -174,7 +199,8 @@ function readNetwork(buffer) {
   if (middle.out > 256 || middle.in > 256)
     throw new Problem(`A network may have up to 256 filters here, not ${Math.max(middle.in, middle.out)}.`);
   const shape = { in_ch: 1, out_ch: 1, n_filters: first.out, kernel_size: first.size };
-  return { architecture: { ...shape, ...architecture }, weights };
+  const training = readTraining(metadata.get("trained_for"));
+  return { architecture: { ...shape, ...architecture }, weights, training };
 }
 
 Object.assign(ippy, { readPicture, decodeSlice, readSafetensors, readNetwork });

@@ -57,9 +57,10 @@ function askPython(model, signal) {
 }
 
 // Run `job` now and after each change of a key: one run at a time, and of changes that come during
-// a run only the newest state gets another.
-function createUpdate({ state, signal, host, problem }) {
-  return (keys, job) => {
+// a run only the newest state gets another. An explorer is shown when the first run of each has
+// ended, except of those that may come `later`.
+function createUpdate({ state, signal, host, problem, drawn }) {
+  return (keys, job, { later = false } = {}) => {
     let changed = true;
     let running = false;
     const run = async () => {
@@ -88,7 +89,8 @@ function createUpdate({ state, signal, host, problem }) {
       return run();
     };
     keys.forEach((key) => state.on(key, again));
-    run();
+    const first = run();
+    if (!later) drawn.push(first);
     return again;
   };
 }
@@ -143,6 +145,7 @@ async function mount({ name, id, host, model, parameters, asset, isLive, signal 
   };
   const networkOf = (found) => readNetwork(bytes(found.safetensors).buffer);
   const tools = { zoomOf, redraws, signal };
+  const drawn = []; // the first runs of its updates
 
   const ctx = {
     name, body, host, parameters, state, asset, signal, isLive, problem, announce,
@@ -150,7 +153,7 @@ async function mount({ name, id, host, model, parameters, asset, isLive, signal 
     on: state.on,
     slice: once(async (index) => decodeSlice((await asset(`slice/${index}`)).png)),
     network: async (key) => networkOf(await asset(`weights/${key}`)),
-    update: createUpdate({ state, signal, host, problem }),
+    update: createUpdate({ state, signal, host, problem, drawn }),
     control: (key, options) => createControl(key, parameters, state, options),
     button: createButton,
     fileInput: (options) => createFileInput(options, body, signal),
@@ -175,6 +178,7 @@ async function mount({ name, id, host, model, parameters, asset, isLive, signal 
   };
   try {
     await setup(ctx);
+    await Promise.all(drawn);
   } catch (error) {
     problem(error.message);
     if (error.name !== "Problem") console.error(error);
@@ -229,7 +233,7 @@ const taken = new Set();
 async function mountHost(host) {
   const name = host.dataset.explorer;
   if (host.dataset.busy !== undefined || !explorers.has(name)) return;
-  host.dataset.busy = "1";
+  Object.assign(host.dataset, { busy: "1", waiting: "" });
   const written = host.querySelector("script.ippy-state");
   const given = written ? JSON.parse(written.textContent) : {};
   const parameters = given.parameters ?? explorers.get(name).parameters;
@@ -240,9 +244,10 @@ async function mountHost(host) {
   const asset = async (key) => given.assets?.[key] ?? (key === "course" ? ippy.course : loadAsset(key));
   const model = createModel({ ...values, ...readAddress(id, parameters) });
   const { signal } = new AbortController();
-  const ctx = await mount({ name, id, host, model, parameters, asset, isLive: false, signal });
-  host.style.minHeight = ""; // the space that was kept free; now its own height holds
   if (location.hash.startsWith(`#${id}:`)) host.scrollIntoView();
+  const ctx = await mount({ name, id, host, model, parameters, asset, isLive: false, signal });
+  host.removeAttribute("style"); // the space that was kept free; now its own height holds
+  delete host.dataset.waiting;
   window.addEventListener("hashchange", () => {
     const changes = readAddress(id, parameters);
     if (location.hash.startsWith(`#${id}:`)) ctx.state.set({ ...values, ...changes });

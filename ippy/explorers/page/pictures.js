@@ -40,16 +40,27 @@ function createStage(zoom, { role = "img", label = "", signal }) {
     ];
   };
   view.resize = (height, width) => {
-    if (view.height === height && view.width === width) return;
     Object.assign(view, { height, width });
-    const scale = Math.max(1, Math.round(512 / Math.max(height, width)));
-    Object.assign(canvas, { height: height * scale, width: width * scale });
     canvas.style.aspectRatio = `${width} / ${height}`;
+    fit();
   };
+  // As many dots as the screen has there, so that thin marks are neither lost nor blurred.
+  function fit() {
+    const dots = Math.min(1024, Math.round(canvas.clientWidth * devicePixelRatio)) || 512;
+    const sides = { height: Math.round((dots * view.height) / view.width), width: dots };
+    if (canvas.width === sides.width && canvas.height === sides.height) return;
+    Object.assign(canvas, sides);
+    view.draw();
+  }
+  const observer = new ResizeObserver(fit);
+  observer.observe(canvas);
+  signal.addEventListener("abort", () => observer.disconnect());
   view.layer = (painted) => {
     const context = canvas.getContext("2d");
     const { top, left, height, width } = view.part();
-    context.imageSmoothingEnabled = false;
+    // Pixels are to be seen as squares once they are large enough.
+    context.imageSmoothingEnabled = canvas.width < 3 * width;
+    context.imageSmoothingQuality = "high";
     context.drawImage(painted, left, top, width, height, 0, 0, canvas.width, canvas.height);
   };
 
@@ -259,6 +270,7 @@ function createCurtain(options, { zoomOf, redraws, signal }) {
     const context = view.canvas.getContext("2d");
     const { width, height } = view.canvas;
     const edge = (width * Number(slider.value)) / 100;
+    context.clearRect(0, 0, width, height);
     view.layer(painted[1]);
     context.save();
     context.beginPath();

@@ -10,7 +10,7 @@ function parse(parameter, text) {
     case "whole":
       return inRange(one(text)) && Number.isInteger(one(text)) ? one(text) : undefined;
     case "flag":
-      return { 0: false, 1: true }[text];
+      return ["0", "1"].includes(text) ? text === "1" : undefined;
     case "choice":
       return parameter.choices.find(([value]) => String(value) === text)?.[0];
     case "numbers": {

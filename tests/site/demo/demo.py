@@ -23,7 +23,7 @@ class Demo(Explorer):
 
     title = "A blur & its repair"
     alt = 'A slice, its blur and its "repair"'
-    height = 500
+    heights = (1400, 900, 700)
 
     angle = number(lambda: course.BLUR["motion_angle"], 0, 180, step=1, label="Angle", unit="°")
     length = whole(9, 1, 31, step=2, label="Length", unit="pixels")
