@@ -217,6 +217,7 @@ def test_a_spectrum_has_frequency_zero_in_the_middle():
     assert isinstance(image.norm, LogNorm)
     assert image.get_extent() == [-0.5, 0.5, 0.5, -0.5]
     assert bar(fig).get_ylabel() == "magnitude"
+    assert bar(show_spectrum({"flat": response}, label="factor |H|")).get_ylabel() == "factor |H|"
     assert "across" in pictures(fig)[1].get_xlabel() and "down" in pictures(fig)[0].get_ylabel()
     with pytest.raises(ValueError, match="floor must be positive and below the largest value 1"):
         show_spectrum({"flat": response}, floor=1.0)

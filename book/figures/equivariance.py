@@ -71,45 +71,46 @@ def ring() -> None:
         720,
         330,
         "Where equivariance must hold under zero padding",
-        "A square image with a ring of width r along its border, and the same ring moved by v. "
-        "The two agree at every pixel p that lies inside both inner squares: p is r pixels from "
-        "the border, and so is p minus v.",
+        "A square picture. A grey ring of width r stands along its border: there f(T_v x) has met "
+        "the padding. A striped cross of two bands, each 2 r wide, v[0] rows down and v[1] columns "
+        "to the right, is the same ring moved by v and come around the border: there T_v f(x) has "
+        "met it. The four green rectangles between them are where the two must agree.",
     )
-    side, r, (down, right) = 220, 26, (30, 46)
-    left, top = 60, 48
+    left, top, side, r, (down, right) = 60, 50, 240, 16, (84, 108)
     drawing.box(left, top, side, side, PALE, thickness="2")
-    drawing.box(left + r, top + r, side - 2 * r, side - 2 * r, "#ffffff", stroke=BLUE)
-    inner = (left + r + right, top + r + down, side - 2 * r - right, side - 2 * r - down)
-    drawing.box(*inner, "#dcebd2", stroke=GREEN, thickness="3")
-    drawing.box(
-        left + right + r,
-        top + down + r,
-        side - 2 * r,
-        side - 2 * r,
-        stroke=RED,
-        thickness="2",
-        dash="7 4",
-    )
-    drawing.box(left + right, top + down, side, side, stroke=RED, thickness="2", dash="7 4")
-    drawing.line((left + side, top + 10), (left + side + right, top + 10 + down), RED, 2, True)
-    drawing.text(left + side + 34, top + 14, "v", 16, RED, slant="italic", anchor="start")
-    drawing.text(inner[0] + inner[2] / 2, inner[1] + inner[3] / 2 + 5, "agree", 16, weight="bold")
-    drawing.text(left + 9, top + side - 80, "r", 15, slant="italic", anchor="start")
-    drawing.line((left + r, top + side - 72), (left + 1, top + side - 72), INK, 1.5, arrow=True)
-    drawing.line((left, top + side - 72), (left + r - 1, top + side - 72), INK, 1.5, arrow=True)
+    rows = ((r, down - r), (down + r, side - r))
+    columns = ((r, right - r), (right + r, side - r))
+    drawing.box(left, top + down - r, side, 2 * r, "#f3d9d1", stroke=RED, dash="7 4")
+    drawing.box(left + right - r, top, 2 * r, side, "#f3d9d1", stroke=RED, dash="7 4")
+    for first, last in rows:
+        for start, end in columns:
+            place = (left + start, top + first, end - start, last - first)
+            drawing.box(*place, "#dcebd2", stroke=GREEN, thickness="3")
+    # Stripes, so that the moved ring is told from the grey one without colour, too.
+    for n in range(4, side, 12):
+        drawing.line((left + n, top + down - r), (left + n, top + down + r), RED, 1)
+        drawing.line((left + right - r, top + n), (left + right + r, top + n), RED, 1)
+    drawing.box(left, top, side, side, thickness="2")
+    drawing.line((left, top), (left + right, top + down), INK, 2.5, arrow=True)
+    drawing.text(left + 66, top + 40, "v", 17, slant="italic", weight="bold")
+    middle = left + (columns[1][0] + columns[1][1]) / 2, top + (rows[1][0] + rows[1][1]) / 2
+    drawing.text(middle[0], middle[1] + 5, "agree", 16, weight="bold")
+    edge = top + side - 40
+    drawing.line((left - 26, edge), (left - 1, edge), INK, 1.5, arrow=True)
+    drawing.line((left + r + 26, edge), (left + r + 1, edge), INK, 1.5, arrow=True)
+    drawing.text(left - 34, edge + 5, "r", 16, slant="italic")
     notes = [
-        ("grey ring", "f(Tᵥ x) is touched by the padding", INK),
-        ("dashed, moved by v", "Tᵥ f(x) carries its ring along", RED),
-        ("green", "p and p − v are both r pixels inside:", GREEN),
-        ("", "neither has seen the padding", GREEN),
+        ("grey ring", "p less than r inside: f(Tᵥ x) has met the padding", INK),
+        ("striped, moved by v", "p − v less than r inside: Tᵥ f(x) has met it", RED),
+        ("green", "both r pixels inside: neither has seen the border", GREEN),
     ]
     for number, (name, words, colour) in enumerate(notes):
-        height = 92 + 52 * number - (30 if number == 3 else 0)
-        drawing.text(390, height, name, 14, colour, anchor="start", weight="bold")
-        drawing.text(390, height + 20, words, 14, anchor="start")
-    drawing.text(390, 270, "r = 3: SimpleCNN, three layers of 3×3", 14, anchor="start")
-    drawing.text(390, 290, "r = 4: a 9×9 blur", 14, anchor="start")
-    drawing.text(390, 310, "r = 7: the network after the blur", 14, anchor="start")
+        height = 82 + 54 * number
+        drawing.text(350, height, name, 14, colour, anchor="start", weight="bold")
+        drawing.text(350, height + 20, words, 14, anchor="start")
+    drawing.text(350, 256, "r = 3: SimpleCNN, three layers of 3×3", 14, anchor="start")
+    drawing.text(350, 276, "r = 4: a 9×9 blur", 14, anchor="start")
+    drawing.text(350, 296, "r = 7: the network after the blur", 14, anchor="start")
     drawing.save("ring.svg")
 
 

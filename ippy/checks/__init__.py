@@ -13,13 +13,22 @@ from ippy.checks.verdict import Mistake, Verdict
 
 MODULES = (
     "convolution",
+    "adjoints",
     "deblurring",
+    "counting",
     "cnn",
+    "saving",
+    "surgery",
     "training",
     "optimising",
     "judging",
+    "choosing",
     "equivariance",
+    "two_ways",
+    "symmetry",
     "activations",
+    "silence",
+    "remedies",
 )
 
 __all__ = ["MODULES", "Mistake", "Verdict", "catalogue"]

@@ -257,7 +257,11 @@ def show_kernels(kernels: Mapping[str, Tensor], *, columns: int | None = None) -
 
 
 def show_spectrum(
-    responses: Mapping[str, Tensor], *, floor: float = 1e-3, columns: int | None = None
+    responses: Mapping[str, Tensor],
+    *,
+    floor: float = 1e-3,
+    columns: int | None = None,
+    label: str = "magnitude",
 ) -> Figure:
     """Magnitudes over the frequencies, zero frequency in the middle, on one logarithmic bar.
 
@@ -269,6 +273,8 @@ def show_spectrum(
         Magnitude at the dark end of the bar.
     columns
         Maps in a row; all of them by default.
+    label
+        What the bar measures.
 
     Raises
     ------
@@ -292,7 +298,7 @@ def show_spectrum(
             ax.set(yticks=[-0.5, 0, 0.5])
         axes[0].set_ylabel("cycles per pixel, down")
         bar = fig.colorbar(image, ax=list(axes), fraction=0.05, pad=0.02, aspect=18)
-        bar.set_label("magnitude")
+        bar.set_label(label)
     return closed(fig)
 
 
