@@ -2,6 +2,8 @@
 
     python run.py book             build the site and say where to open it
     python run.py book --all       the same, forgetting every stored result first
+    python run.py book --without-solutions
+                                   a second site, in which no solution is left
     python run.py execute          run the notebooks in place and store their outputs in them
     python run.py execute NAME     only those whose file name contains NAME
 
@@ -25,8 +27,12 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 CACHE = BUILD / ".jupyter_cache"
 FINGERPRINT = BUILD / "fingerprint"
-INDEX = BUILD / "html" / "index.html"
+SITE = Path("_build") / "html"
+INDEX = ROOT / SITE / "index.html"
+# A project of its own, so that no page, search index or source of the whole book gets into it.
+WITHOUT = BUILD / "without-solutions"
 LIBRARIES = ("torch", "torchmetrics", "numpy", "matplotlib", "pillow")
+SITE_LIBRARIES = ("sphinx", "sphinx-book-theme", "pydata-sphinx-theme", "pillow")
 # The settings that a build needs: numbers in the text are held to what the cells measure.
 STRICT = {"IPPY_STRICT": "1"}
 
@@ -38,16 +44,30 @@ def notebooks(part: str = "") -> list[Path]:
 
 def fingerprint() -> str:
     """A hash of everything that a notebook's results depend on besides its own code."""
-    digest = hashlib.sha256()
-    sources = [p for folder in ("ippy", "weights") for p in (ROOT / folder).rglob("*")]
-    for path in sorted(p for p in sources if p.is_file() and "__pycache__" not in p.parts):
-        digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    digest = _digest(ROOT / "ippy", ROOT / "weights")
     for name, size, changed in _data_files():
         digest.update(f"{name}\0{size}\0{changed}\0".encode())
     versions = [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
     digest.update("\0".join([platform.python_version(), *versions]).encode())
     return digest.hexdigest()
+
+
+def site_fingerprint() -> str:
+    """A hash of what every page is made with and Sphinx does not compare with its pages."""
+    digest = _digest(ROOT / "book" / "finish", ROOT / "book" / "static")
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in SITE_LIBRARIES]
+    digest.update("\0".join(versions).encode())
+    return digest.hexdigest()
+
+
+def _digest(*folders: Path) -> Any:
+    """A hash of the names and contents of all files in these folders."""
+    digest = hashlib.sha256()
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    for path in sorted(path for path in files if "__pycache__" not in path.parts):
+        digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest
 
 
 def _data_files() -> Iterable[tuple[str, int, int]]:
@@ -71,6 +91,24 @@ def forget_stale_results() -> None:
     FINGERPRINT.write_text(current)
 
 
+def forget_stale_pages(project: Path) -> None:
+    """Delete pages without a source, and all of them if what makes them has changed.
+
+    Sphinx does neither. What it has read, and what the notebooks have printed, is kept: to write
+    all pages anew takes some ten seconds.
+    """
+    site, stamp = project / SITE, project / SITE.with_name("site-fingerprint")
+    current = site_fingerprint()
+    if not stamp.exists() or stamp.read_text() != current:
+        shutil.rmtree(site, ignore_errors=True)
+        stamp.parent.mkdir(exist_ok=True)
+        stamp.write_text(current)
+    sources = {path.stem for path in (project / "book").iterdir() if path.is_file()}
+    for page in (site / "book").glob("*.html"):
+        if page.stem not in sources:
+            page.unlink()
+
+
 def trust_stored_outputs(paths: Iterable[Path]) -> None:
     """Take the outputs stored in these notebooks for results, as the tests have just found them."""
     from jupyter_cache import get_cache
@@ -81,16 +119,48 @@ def trust_stored_outputs(paths: Iterable[Path]) -> None:
         cache.cache_notebook_file(str(path), check_validity=False, overwrite=True)
 
 
-def build() -> int:
+def build(project: Path = ROOT) -> int:
     """Build the site with warnings as errors; the exit status is Jupyter Book's."""
+    from finish import finish  # it lies beside this file
+
     forget_stale_results()
+    forget_stale_pages(project)
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    command = [*jupyter_book, "build", str(ROOT), "-W", "-n", "--keep-going"]
+    command = [*jupyter_book, "build", str(project), "-W", "-n", "--keep-going"]
     environment = {**os.environ, **STRICT, "IPPY_FINGERPRINT": FINGERPRINT.read_text()}
     status = subprocess.run(command, env=environment).returncode
     if status == 0:
-        print(f"\nThe book is built. Open {INDEX.as_uri()}")
+        archive = finish(project / SITE)
+        print(f"\nThe whole site in one file: {archive}")
+        print(f"The book is built. Open {(project / SITE / 'index.html').as_uri()}")
     return status
+
+
+def build_without_solutions() -> int:
+    """Build a site from copies of the notebooks that have no solutions in them."""
+    import nbformat
+    from exercises import without_solutions  # it lies beside this file
+    from jupyter_cache import get_cache
+
+    forget_stale_results()
+    shutil.rmtree(WITHOUT, ignore_errors=True)
+    shutil.copytree(ROOT / "book", WITHOUT / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copyfile(ROOT / name, WITHOUT / name)
+    whole, cache = get_cache(str(CACHE)), get_cache(str(WITHOUT / CACHE.relative_to(ROOT)))
+    for path in notebooks():
+        copy = WITHOUT / path.relative_to(ROOT)
+        nbformat.write(without_solutions(nbformat.read(path, as_version=4)), copy)
+        try:
+            _, executed = whole.merge_match_into_file(str(path))
+        except KeyError:
+            continue  # not known: Jupyter Book runs the copy
+        # No cell that is left uses a solution, so their results are those of the whole notebook.
+        stored = copy.read_bytes()
+        nbformat.write(without_solutions(executed), copy)
+        cache.cache_notebook_file(str(copy), check_validity=False, overwrite=True)
+        copy.write_bytes(stored)
+    return build(WITHOUT)
 
 
 def store_outputs(paths: Iterable[Path]) -> int:
@@ -134,13 +204,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("part", nargs="?", default="", help="with --store: part of a file name")
     parser.add_argument("--all", action="store_true", help="forget every stored result first")
+    parser.add_argument("--without-solutions", action="store_true", help="a site without them")
     parser.add_argument("--store", action="store_true", help="store the outputs in the notebooks")
     options = parser.parse_args()
     if options.store:
         return store_outputs(notebooks(options.part))
     if options.all:
         shutil.rmtree(BUILD, ignore_errors=True)
-    return build()
+    return build_without_solutions() if options.without_solutions else build()
 
 
 if __name__ == "__main__":

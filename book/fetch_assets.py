@@ -15,10 +15,20 @@ import tempfile
 from pathlib import Path
 
 STATIC = Path(__file__).resolve().parent / "static"
-# Of each npm package: name, version, its integrity as the registry publishes it, and which of its
-# files go where. A folder's name ends in a slash.
+# Of each npm package: its folder in `static`, name, version, its integrity as the registry
+# publishes it, and which of its files go where. A folder's name ends in a slash.
 ASSETS = [
     (
+        # The theme brings the font itself, of which `finish/styles.py` takes the icons that are
+        # shown; it does not bring the licence.
+        "fontawesome",
+        "@fortawesome/fontawesome-free",
+        "6.5.2",
+        "hRILoInAx8GNT5IMkrtIt9blOdrqHOnPBH+k70aWUAqPZPgopb9G5EQJFpaBx/S8zp2fC+mPW349Bziuk1o28Q==",
+        {"LICENSE.txt": "LICENSE"},
+    ),
+    (
+        "mathjax",
         "mathjax",
         "3.2.2",
         "Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
@@ -31,9 +41,9 @@ ASSETS = [
 ]
 
 
-def fetch(name: str, version: str, integrity: str, files: dict[str, str]) -> None:
-    """Download one package, check it, and lay the files that the site serves in `static/NAME`."""
-    target = STATIC / name
+def fetch(place: str, name: str, version: str, integrity: str, files: dict[str, str]) -> None:
+    """Download one package, check it, and lay the files that the site serves in `static/PLACE`."""
+    target = STATIC / place
     with tempfile.TemporaryDirectory() as folder:
         npm = shutil.which("npm")
         if npm is None:
@@ -47,16 +57,16 @@ def fetch(name: str, version: str, integrity: str, files: dict[str, str]) -> Non
         with tarfile.open(archive) as tar:
             tar.extractall(folder, filter="data")
         shutil.rmtree(target, ignore_errors=True)
-        for source, place in files.items():
+        for source, goal in files.items():
             original = Path(folder) / "package" / source
-            (target / place).parent.mkdir(parents=True, exist_ok=True)
+            (target / goal).parent.mkdir(parents=True, exist_ok=True)
             if original.is_dir():
-                shutil.copytree(original, target / place)
+                shutil.copytree(original, target / goal)
             else:
-                shutil.copy(original, target / place)
+                shutil.copy(original, target / goal)
     kept = sorted(p for p in target.rglob("*") if p.is_file())
     sums = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(target)}" for p in kept]
-    (target / "SHA256SUMS").write_text("\n".join([f"# {name} {version}", *sums]) + "\n")
+    (target / "SHA256SUMS").write_text("\n".join([f"# {place} {version}", *sums]) + "\n")
     print(f"{name} {version}: {len(kept)} files in {target.relative_to(STATIC.parent.parent)}")
 
 

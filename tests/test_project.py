@@ -1,4 +1,4 @@
-"""What surrounds the code: licences, citation, workflows; each as the tool that reads it wants it."""
+"""What surrounds the code: licences, citation, workflows, each as its reader wants it."""
 
 import subprocess
 import sys

@@ -1,5 +1,6 @@
 """Fixtures for tests in a real browser."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,12 +11,65 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "demo")]
 
 from browser import DESKTOP, Visit, launch, serve  # noqa: E402  found through the line above
 from calculator import Calculator  # noqa: E402
+from crawl import Record  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+_weighed: dict[str, Record] = {}
 
 
 @pytest.fixture(scope="session")
 def browser(chromium: str):
     with launch(chromium) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def site(verified_notebooks: list[Path]) -> Path:
+    """The folder of the site, built from the notebooks that this run has just been through."""
+    sys.path.insert(0, str(ROOT / "book"))
+    import build
+
+    build.trust_stored_outputs(verified_notebooks)
+    command = [sys.executable, str(ROOT / "book" / "build.py")]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
+    assert build.INDEX.as_uri() in result.stdout
+    return build.INDEX.parent
+
+
+@pytest.fixture(scope="session")
+def weighed() -> dict[str, Record]:
+    """What visits have shown, by page; printed when all tests have run."""
+    return _weighed
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not _weighed:
+        return
+    terminalreporter.section("a first visit of each page, read to its end, from disk")
+    line = "{:24} {:>9} {:>14} {:>17} {:>14} {:>13}".format
+    titles = (
+        "page",
+        "kB sent",
+        "less formulas",
+        "kB uncompressed",
+        "first view ms",
+        "layout shift",
+    )
+    terminalreporter.line(line(*titles))
+    for name, seen in _weighed.items():
+        sizes = (
+            sum(seen.sent.values()),
+            seen.beside_mathematics(seen.sent),
+            sum(seen.loaded.values()),
+        )
+        kilobytes = [f"{size / 1e3:.0f}" for size in sizes]
+        terminalreporter.line(line(name, *kilobytes, f"{seen.first_view:.0f}", f"{seen.shift:.3f}"))
+    site = ROOT / "_build" / "html"
+    files = [file for file in site.rglob("*") if file.is_file() and file.suffix != ".zip"]
+    total = sum(file.stat().st_size for file in files)
+    packed = sum(file.stat().st_size for file in site.glob("*.zip"))
+    terminalreporter.line(f"{len(files)} files, {total / 1e6:.1f} MB; packed {packed / 1e6:.1f} MB")
 
 
 @pytest.fixture(scope="session")

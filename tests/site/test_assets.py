@@ -18,3 +18,13 @@ def test_files_have_their_recorded_checksums(sums: Path):
     assert "LICENSE" in recorded
     for name, digest in recorded.items():
         assert hashlib.sha256((sums.parent / name).read_bytes()).hexdigest() == digest, name
+
+
+def test_the_icons_are_of_the_version_whose_licence_is_kept():
+    import pydata_sphinx_theme
+    from fontTools.ttLib import TTFont
+
+    theme = Path(pydata_sphinx_theme.__file__).parent / "theme" / "pydata_sphinx_theme" / "static"
+    font = TTFont(theme / "vendor" / "fontawesome" / "webfonts" / "fa-solid-900.ttf")
+    version = (STATIC / "fontawesome" / "SHA256SUMS").read_text().split()[2]
+    assert f"Font Awesome version: {version}" in font["name"].getDebugName(5)

@@ -1,0 +1,204 @@
+"""The steps from Sphinx's pages to the finished site, on a site of two small pages."""
+
+import base64
+import io
+import re
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "book"))
+
+import finish  # noqa: E402  found through the line above
+from finish import archive, markup, pictures, scripts, styles, versions  # noqa: E402
+
+HEAD = """<!DOCTYPE html><html lang="en"><head><title>t</title>
+<link href="../_static/theme.css?digest=1" rel="stylesheet" />
+<link rel="stylesheet" type="text/css" href="../_static/own/more.css?v=1" />
+<script src="../_static/fontawesome.js"></script><script src="../_static/page.js?v=0"></script>
+</head><body>"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """What Sphinx might have left."""
+    import pydata_sphinx_theme
+
+    theme = Path(pydata_sphinx_theme.__file__).parent / "theme" / "pydata_sphinx_theme" / "static"
+    site = tmp_path / "html"
+    for folder in ("book", "_images", "_static/own", "_static/vendor/fontawesome/webfonts"):
+        (site / folder).mkdir(parents=True)
+    font = "vendor/fontawesome/webfonts/fa-solid-900.ttf"
+    (site / "_static" / font).write_bytes((theme / font).read_bytes())
+    (site / "_static" / "theme.css").write_text(
+        '@import "own/basic.css"; /* remark */ /*! licence */ .a, .gone { color: red }\n'
+        '.fa-x::before { content: "\\f002" } .fa-y::before { content: "\\f003" }'
+    )
+    (site / "_static" / "own" / "basic.css").write_text("body { background: url(dot.png) }")
+    (site / "_static" / "own" / "more.css").write_text(".given-by-script { top: 0 }")
+    (site / "_static" / "page.js").write_text('    // remark\n    let a = "given-by-script";')
+    (site / "_static" / "fontawesome.js").write_text('"gone fa-y"')
+    (site / "_static" / "theme.css.map").write_text("{}")
+    drawing = Image.new("RGB", (60, 40), "white")
+    ImageDraw.Draw(drawing).ellipse((5, 5, 30, 30), fill="navy")
+    drawing.save(site / "_images" / "dot.png")
+    (site / "_images" / "old.png").write_bytes(b"shown by no page any more")
+    (site / "_images" / "line.svg").write_text('<svg xmlns="" viewBox="0 0 72.4 20"></svg>')
+    (site / "book" / "one.html").write_text(
+        HEAD
+        + '<p class="a"><i class="fa-solid fa-x"></i><img alt="a dot" src="../_images/dot.png" />'
+        '<img alt="a line" src="../_images/line.svg" /></p>'
+        '<p class="ippy-take-along"><a href="../x.zip">all</a></p></body></html>'
+    )
+    (site / "book" / "two.html").write_text(HEAD + "<p>two</p></body></html>")
+    return site
+
+
+def test_a_page_has_one_sheet_with_what_it_needs(site: Path):
+    finish.finish(site)
+    css = (site / "_static" / "site.css").read_text()
+    assert ".a{color: red}" in css and "given-by-script" in css and "/*! licence */" in css
+    assert "gone" not in css and "remark" not in css and "fa-y" not in css
+    assert 'url("own/dot.png")' in css, "seen from the place of the new sheet"
+    for page in site.glob("book/*.html"):
+        text = page.read_text()
+        assert text.count("stylesheet") == 1 and "fontawesome" not in text
+        assert re.search(r'href="\.\./_static/site\.css\?v=[0-9a-f]{8}"', text)
+    assert not [*site.rglob("theme.css"), *site.rglob("*.map"), *site.rglob("*.ttf")]
+    assert (site / "_static" / "page.js").read_text() == 'let a = "given-by-script";'
+
+
+def test_pictures_are_smaller_have_room_and_are_the_same_to_the_dot(site: Path):
+    before = Image.open(site / "_images" / "dot.png").convert("RGB")
+    finish.finish(site)
+    text = (site / "book" / "one.html").read_text()
+    assert re.search(
+        r'<img width="60" height="40" decoding="async" alt="a dot" src="[^"]*dot.webp', text
+    )
+    assert '<img width="72" height="20" loading="lazy" decoding="async" alt="a line"' in text
+    after = Image.open(site / "_images" / "dot.webp").convert("RGB")
+    assert after.tobytes() == before.tobytes()
+    assert {file.name for file in site.glob("_images/*")} == {"dot.webp", "line.svg"}
+
+
+def test_noise_is_kept_to_the_eye(tmp_path: Path):
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    grey = np.clip(random.normal(128, 12, (200, 200)), 0, 255).astype(np.uint8)
+    Image.fromarray(grey).convert("RGB").save(tmp_path / "noise.png")
+    file = pictures.smaller(tmp_path / "noise.png")
+    assert file.stat().st_size < 0.75 * (tmp_path / "noise.png").stat().st_size
+    assert np.abs(np.asarray(Image.open(file).convert("L"), float) - grey).mean() < 3
+
+
+def test_an_explorers_picture_becomes_a_file_unless_the_page_forbids_it(tmp_path: Path):
+    (tmp_path / "book").mkdir()
+    (tmp_path / "_images").mkdir()
+    file = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(file, format="WebP", lossless=True)
+    data = base64.b64encode(file.getvalue()).decode()
+    text = f'<img alt="a" src="data:image/webp;base64,{data}">'
+    fitted = pictures.fit(text, tmp_path / "book")
+    (kept,) = tmp_path.glob("_images/*.webp")
+    assert kept.read_bytes() == file.getvalue()
+    assert f'src="../_images/{kept.name}"' in fitted and 'width="64" height="64"' in fitted
+    forbidding = '<meta http-equiv="Content-Security-Policy" content="img-src data:">' + text
+    assert pictures.fit(forbidding, tmp_path / "book") == forbidding
+
+
+def test_a_drawing_without_a_size_is_refused(tmp_path: Path):
+    (tmp_path / "a.svg").write_text("<svg></svg>")
+    with pytest.raises(ValueError, match=r"a\.svg must have a viewBox"):
+        pictures.size(tmp_path / "a.svg")
+
+
+def test_finishing_twice_changes_nothing(site: Path):
+    first = finish.finish(site).read_bytes()
+    before = {file: file.read_bytes() for file in site.rglob("*") if file.is_file()}
+    assert finish.finish(site).read_bytes() == first
+    assert {file: file.read_bytes() for file in site.rglob("*") if file.is_file()} == before
+
+
+def test_when_one_page_is_written_again_the_other_keeps_what_it_needs(site: Path, tmp_path: Path):
+    import shutil
+
+    shutil.copytree(site, tmp_path / "copy")
+    finish.finish(site)
+    shutil.copytree(tmp_path / "copy" / "_static", site / "_static", dirs_exist_ok=True)
+    less = HEAD.replace(
+        '<link rel="stylesheet" type="text/css" href="../_static/own/more.css?v=1" />', ""
+    )
+    (site / "book" / "two.html").write_text(less + '<p class="gone">two</p></body></html>')
+    finish.finish(site)
+    css = (site / "_static" / "site.css").read_text()
+    assert ".a,.gone{color: red}" in css and "given-by-script" in css and "fa-x" in css
+    stamps = {re.search(r"site\.css\?v=(\w+)", p.read_text())[1] for p in site.glob("book/*.html")}
+    assert len(stamps) == 1
+
+
+def test_the_archive_is_the_same_and_does_not_offer_itself(site: Path, tmp_path: Path):
+    import os
+    import shutil
+
+    shutil.copytree(site, tmp_path / "copy")
+    for file in (tmp_path / "copy").rglob("*"):
+        os.utime(file, (1e9, 1e9))
+    assert finish.finish(site).read_bytes() == finish.finish(tmp_path / "copy").read_bytes()
+    with zipfile.ZipFile(site / f"{archive.NAME}.zip") as packed:
+        names = packed.namelist()
+        page = packed.read(f"{archive.NAME}/book/one.html").decode()
+    assert names == sorted(names) and not [name for name in names if name.endswith(".zip")]
+    assert "take-along" not in page and "a dot" in page
+    assert "take-along" in (site / "book" / "one.html").read_text()
+
+
+def test_an_address_changes_with_the_content(site: Path):
+    text = '<script src="../_static/page.js?v=0"></script><a href="../_static/page.js">it</a>'
+    first = versions.stamp(text, site / "book")
+    assert re.search(r'page\.js\?v=[0-9a-f]{8}"></script><a href="\.\./_static/page\.js">', first)
+    (site / "_static" / "page.js").write_text("changed")
+    second = versions.stamp(first, site / "book")
+    assert second != first and second.count("?v=") == 1
+
+
+@pytest.mark.parametrize(("fault", "right"), [
+    ('<i class="fas fa-expand"></i>', '<i aria-hidden="true" class="fas fa-expand"></i>'),
+    ('<span class="n">x</span><span class="p">,</span>', "x,"),
+    ('<div class="citation" role="doc-biblioentry">', '<div class="citation" role="listitem">'),
+    ('<meta name="viewport" content="a"><b></b>\n<meta name="viewport" content="b"/></head>',
+     '<meta name="viewport" content="a"><b></b></head>'),
+])  # fmt: skip
+def test_faults_are_mended_once(fault: str, right: str):
+    assert markup.mend(fault) == right
+    assert markup.mend(right) == right
+
+
+def test_the_first_page_is_a_page():
+    text = markup.mend('<meta http-equiv="Refresh" content="0; url=book/index.html" />\n')
+    assert "<title>" in text and 'lang="en"' in text and text.count("book/index.html") == 2
+
+
+def test_scripts_are_where_they_are_needed():
+    tabs = '<script data-x src="../_static/design-tabs.js?v=1"></script>'
+    assert scripts.leave_out(tabs + "<p></p>") == "<p></p>"
+    needed = tabs + '<div class="sd-tab-set docutils"></div>'
+    assert scripts.leave_out(needed) == needed
+
+
+def test_only_what_could_never_match_is_left_out():
+    used = {"a", "b"}
+    for rule in (
+        "p{top:0}",
+        ".a>.b{top:0}",
+        ":is(.x,.a){top:0}",
+        "p:not(.x){top:0}",
+        "[class=x]{top:0}",
+    ):
+        assert styles.trim(rule, used) == rule
+    for rule in (".x{top:0}", ".a .x{top:0}", "#x{top:0}", ".a:hover .x:not(.a){top:0}"):
+        assert styles.trim(rule, used) == ""
