@@ -21,6 +21,12 @@ MENDED = [
     # Names, brackets and blanks in code have the colour of the code around them: a quarter of a
     # chapter's bytes, and most of its elements, for nothing that anybody sees.
     (r'<span class="[npw]">([^<>]*)</span>', r"\1"),
+    # Until the repository's address is set (book/address.py), its buttons would lead nowhere.
+    (
+        r'<div class="dropdown dropdown-launch-buttons">(?:(?!</ul>).)*OWNER/REPOSITORY'
+        r"(?:(?!</ul>).)*</ul>\s*</div>",
+        "",
+    ),
     # The second and third time in one page.
     (r'(<meta name="viewport"[^>]*>)((?:(?!</head>).)*?)\s*<meta name="viewport"[^>]*>', r"\1\2"),
 ]

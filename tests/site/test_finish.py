@@ -202,3 +202,15 @@ def test_only_what_could_never_match_is_left_out():
         assert styles.trim(rule, used) == rule
     for rule in (".x{top:0}", ".a .x{top:0}", "#x{top:0}", ".a:hover .x:not(.a){top:0}"):
         assert styles.trim(rule, used) == ""
+
+
+@pytest.mark.parametrize(("owner", "kept"), [("OWNER/REPOSITORY", False), ("someone/course", True)])
+def test_buttons_lead_somewhere_or_are_left_out(owner, kept):
+    launch = (
+        '<div class="dropdown dropdown-launch-buttons">\n<button>Launch</button>\n<ul>\n'
+        f'<li><a href="https://mybinder.org/v2/gh/{owner}/main">Binder</a></li>\n</ul>\n</div>'
+    )
+    download = '<div class="dropdown dropdown-download-buttons"><ul><li>x</li></ul></div>'
+    mended = markup.mend(f"<body>{launch}{download}</body>")
+    assert ("Binder" in mended) == kept
+    assert download in mended
