@@ -14,21 +14,21 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-STATIC = Path(__file__).resolve().parent / "static"
+BOOK = Path(__file__).resolve().parent
 # Of each npm package: its folder in `static`, name, version, its integrity as the registry
 # publishes it, and which of its files go where. A folder's name ends in a slash.
 ASSETS = [
     (
         # The theme brings the font itself, of which `finish/styles.py` takes the icons that are
         # shown; it does not bring the licence.
-        "fontawesome",
+        "static/fontawesome",
         "@fortawesome/fontawesome-free",
         "6.5.2",
         "hRILoInAx8GNT5IMkrtIt9blOdrqHOnPBH+k70aWUAqPZPgopb9G5EQJFpaBx/S8zp2fC+mPW349Bziuk1o28Q==",
         {"LICENSE.txt": "LICENSE"},
     ),
     (
-        "mathjax",
+        "static/mathjax",
         "mathjax",
         "3.2.2",
         "Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
@@ -38,12 +38,26 @@ ASSETS = [
             "es5/output/chtml/fonts/woff-v2/": "output/chtml/fonts/woff-v2/",
         },
     ),
+    (
+        # For the slides only (book/slides.py); the site does without.
+        "deck/reveal",
+        "reveal.js",
+        "5.2.1",
+        "r7//6mIM5p34hFiDMvYfXgyjXqGRta+/psd9YtytsgRlrpRzFv4RbH76TXd2qD+7ZPZEbpBDhdRhJaFgfQ7zNQ==",
+        {
+            "LICENSE": "LICENSE",
+            "dist/reset.css": "reset.css",
+            "dist/reveal.css": "reveal.css",
+            "dist/reveal.js": "reveal.js",
+            "plugin/notes/notes.js": "notes.js",
+        },
+    ),
 ]
 
 
 def fetch(place: str, name: str, version: str, integrity: str, files: dict[str, str]) -> None:
-    """Download one package, check it, and lay the files that the site serves in `static/PLACE`."""
-    target = STATIC / place
+    """Download one package, check it, and lay the files that are served in `book/PLACE`."""
+    target = BOOK / place
     with tempfile.TemporaryDirectory() as folder:
         npm = shutil.which("npm")
         if npm is None:
@@ -66,8 +80,8 @@ def fetch(place: str, name: str, version: str, integrity: str, files: dict[str, 
                 shutil.copy(original, target / goal)
     kept = sorted(p for p in target.rglob("*") if p.is_file())
     sums = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(target)}" for p in kept]
-    (target / "SHA256SUMS").write_text("\n".join([f"# {place} {version}", *sums]) + "\n")
-    print(f"{name} {version}: {len(kept)} files in {target.relative_to(STATIC.parent.parent)}")
+    (target / "SHA256SUMS").write_text("\n".join([f"# {target.name} {version}", *sums]) + "\n")
+    print(f"{name} {version}: {len(kept)} files in {target.relative_to(BOOK.parent)}")
 
 
 if __name__ == "__main__":

@@ -135,6 +135,15 @@ def make(path: Path) -> Path:
     return target
 
 
+def write(chapters: list[Path]) -> list[Path]:
+    """The decks of these notebooks, with what they need beside them."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    for folder in (PARTS / "reveal", ROOT / "book" / "static" / "mathjax"):
+        shutil.copytree(folder, OUT / folder.name, dirs_exist_ok=True)
+    shutil.copy(PARTS / "slides.css", OUT)
+    return [make(chapter) for chapter in chapters]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("part", nargs="?", default="", help="part of a chapter's file name")
@@ -142,12 +151,8 @@ def main() -> int:
     chapters = sorted(p for p in (ROOT / "book").glob("0*.ipynb") if options.part in p.name)
     if not chapters:
         parser.error(f"part must be in a chapter's file name, got {options.part!r}; use 01")
-    OUT.mkdir(parents=True, exist_ok=True)
-    for folder in (PARTS / "reveal", ROOT / "book" / "static" / "mathjax"):
-        shutil.copytree(folder, OUT / folder.name, dirs_exist_ok=True)
-    shutil.copy(PARTS / "slides.css", OUT)
-    for chapter in chapters:
-        print(make(chapter).as_uri())
+    for target in write(chapters):
+        print(target.as_uri())
     return 0
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-STATIC = Path(__file__).resolve().parents[2] / "book" / "static"
+BOOK = Path(__file__).resolve().parents[2] / "book"
+STATIC = BOOK / "static"
 
 
-@pytest.mark.parametrize("sums", sorted(STATIC.rglob("SHA256SUMS")), ids=lambda p: p.parent.name)
+@pytest.mark.parametrize("sums", sorted(BOOK.rglob("SHA256SUMS")), ids=lambda p: p.parent.name)
 def test_files_have_their_recorded_checksums(sums: Path):
     header, *lines = sums.read_text().splitlines()
     assert header.startswith(f"# {sums.parent.name} ")
