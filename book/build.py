@@ -19,7 +19,8 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,28 @@ def trust_stored_outputs(paths: Iterable[Path]) -> None:
         cache.cache_notebook_file(str(path), check_validity=False, overwrite=True)
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep `_build` to this process: a second one is told who is at work, and changes nothing."""
+    from filelock import FileLock, Timeout
+
+    BUILD.mkdir(exist_ok=True)
+    lock, note = FileLock(BUILD / "building.lock"), BUILD / "building.pid"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        who = note.read_text() if note.exists() else "another process"
+        raise SystemExit(
+            f"{who} is building the book in {BUILD}; wait for it, or stop it"
+        ) from None
+    try:
+        note.write_text(f"process {os.getpid()} on {platform.node()}")
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+        lock.release()
+
+
 def build(project: Path = ROOT) -> int:
     """Build the site with warnings as errors; the exit status is Jupyter Book's."""
     from finish import finish  # it lies beside this file
@@ -209,9 +232,14 @@ def main() -> int:
     options = parser.parse_args()
     if options.store:
         return store_outputs(notebooks(options.part))
-    if options.all:
-        shutil.rmtree(BUILD, ignore_errors=True)
-    return build_without_solutions() if options.without_solutions else build()
+    with alone():
+        if options.all:
+            for entry in BUILD.iterdir():
+                if entry.is_dir():
+                    shutil.rmtree(entry)
+                elif entry.suffix not in (".lock", ".pid"):
+                    entry.unlink()
+        return build_without_solutions() if options.without_solutions else build()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 BOOK = Path(__file__).resolve().parent
-# Of each npm package: its folder in `static`, name, version, its integrity as the registry
+# Of each npm package: its folder in `book`, name, version, its integrity as the registry
 # publishes it, and which of its files go where. A folder's name ends in a slash.
 ASSETS = [
     (
