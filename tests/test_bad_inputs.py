@@ -330,7 +330,7 @@ REFUSED = [
         "noise level tensor",
         lambda: gaussian_noise(x, torch.tensor(0.01)),
         TypeError,
-        "noise_level must be a number, got tensor(0.0100)",
+        "noise_level must be a number, got tensor(0.01",
     ),
     row(
         "noise bool",
