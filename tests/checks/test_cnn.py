@@ -12,8 +12,9 @@ from ippy.models import SimpleCNN
 
 
 class Subclass(nn.Module):
-    def __init__(self, in_ch, out_ch, n_filters, kernel_size=3):
+    def __init__(self, in_ch, out_ch, width, m=3):
         super().__init__()
+        n_filters, kernel_size = width, m
         self.last = nn.Conv2d(n_filters, out_ch, kernel_size, padding="same")
         self.middle = nn.Conv2d(n_filters, n_filters, kernel_size, padding=kernel_size // 2)
         self.first = nn.Conv2d(in_ch, n_filters, kernel_size, padding="same")
@@ -23,8 +24,9 @@ class Subclass(nn.Module):
 
 
 class Parameters(nn.Module):
-    def __init__(self, in_ch, out_ch, n, k=3):
+    def __init__(self, read, written, n, k=3):
         super().__init__()
+        in_ch, out_ch = read, written
         shapes = [(n, in_ch, k, k), (n, n, k, k), (out_ch, n, k, k)]
         self.weights = nn.ParameterList([torch.randn(s) / 9 for s in shapes])
         self.biases = nn.ParameterList([torch.randn(s[0]) for s in shapes])
