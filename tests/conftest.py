@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-_failed: set[Path] = set()
-_finished: set[Path] = set()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Hold the tests to the embedded data, whatever the person who runs them works with."""
+    config.pluginmanager.register(Notebooks(), "notebooks")
     from ippy.data import embedded_data
 
     os.environ.pop("IPPY_DATA", None)
@@ -31,18 +30,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=stage)
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    path = ROOT / report.location[0]
-    if path.suffix == ".ipynb":
-        _finished.add(path)
-        if report.failed:
-            _failed.add(path)
+class Notebooks:
+    """Takes down which notebooks have run as stored.
+
+    A plugin of its own: pytest asks this file's hooks about the tests beside it only.
+    """
+
+    def __init__(self) -> None:
+        self.finished: set[Path] = set()
+        self.failed: set[Path] = set()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        path = ROOT / report.location[0]
+        if path.suffix == ".ipynb":
+            self.finished.add(path)
+            if report.failed:
+                self.failed.add(path)
 
 
 @pytest.fixture(scope="session")
-def verified_notebooks() -> list[Path]:
+def verified_notebooks(request: pytest.FixtureRequest) -> list[Path]:
     """Notebooks that this run has executed from top to bottom and found as stored."""
-    return sorted(_finished - _failed)
+    seen = request.config.pluginmanager.get_plugin("notebooks")
+    return sorted(seen.finished - seen.failed)
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,8 @@ def site(verified_notebooks: list[Path]) -> Path:
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
     assert build.INDEX.as_uri() in result.stdout
+    if set(verified_notebooks) == set(build.notebooks()):
+        assert "Executing notebook" not in result.stdout + result.stderr, "run twice"
     return build.INDEX.parent
 
 
