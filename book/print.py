@@ -35,7 +35,10 @@ READY = """async () => {
     await Promise.all([...document.images].map((image) => image.complete || new Promise((done) => {
         image.onload = image.onerror = done;
     })));
-    if (window.MathJax) await MathJax.startup.promise;
+    // Before its script has come, `MathJax` holds the page's wishes only.
+    while (window.MathJax && !MathJax.startup?.promise)
+        await new Promise((go) => setTimeout(go, 20));
+    await window.MathJax?.startup.promise;
 }"""
 FOOT = """<div style="font: 8pt sans-serif; width: 100%; margin: 0 18mm; color: #555;
     display: flex; justify-content: space-between"><span class="title"></span>

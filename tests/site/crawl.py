@@ -11,7 +11,12 @@ from playwright.sync_api import Browser, Page
 THEMES, WIDTHS = ("light", "dark"), (DESKTOP, PHONE)
 # A window of 1280 pixels enlarged twice has room for as many CSS pixels as one of 640.
 ZOOMED = 640
-TYPESET = "async () => { if (window.MathJax) await MathJax.startup.promise; }"
+# Before its script has come, `MathJax` holds the page's wishes only.
+TYPESET = """async () => {
+    while (window.MathJax && !MathJax.startup?.promise)
+        await new Promise((go) => setTimeout(go, 20));
+    await window.MathJax?.startup.promise;
+}"""
 # Every picture comes into sight, as for somebody who reads to the end.
 SCROLL = """async () => {
     const seen = [...document.images].filter((image) => image.offsetParent);
