@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 
 from ippy import checks
 from ippy.checks.verdict import CHAPTERS, Mistake, anchor
@@ -106,6 +107,15 @@ def standard(cases: Iterable[Case], module: ModuleType) -> dict[str, Callable[..
             assert not verdict
             assert verdict.mistake.sentence[0].isupper()
             assert "Traceback" not in str(verdict)
+
+    @pytest.mark.parametrize("case", cases, ids=[case.check for case in cases])
+    def test_a_check_leaves_no_trace(case):
+        torch.manual_seed(3)
+        expected = torch.rand(1)
+        torch.manual_seed(3)
+        ask(case.check, case.right[0])
+        ask(case.check, next(iter(case.wrong.values()))[0])
+        assert torch.equal(torch.rand(1), expected)
 
     @pytest.mark.parametrize("mistake", own, ids=lambda m: m.name)
     def test_mistakes_tell_where_to_read_on(mistake):
