@@ -38,7 +38,19 @@ SCIPY_MODE = {
 }
 PADDINGS = list(SCIPY_MODE)
 # Small ones are applied directly, large ones by FFT.
-KERNELS = [(1, 1), (1, 3), (3, 3), (2, 2), (4, 3), (1, 6), (5, 8), (9, 9), (10, 10), (11, 15)]
+KERNELS = [
+    (1, 1),
+    (2, 1),
+    (1, 3),
+    (3, 3),
+    (2, 2),
+    (4, 3),
+    (1, 6),
+    (5, 8),
+    (9, 9),
+    (10, 10),
+    (11, 15),
+]
 # The first is a size that FFTs like, the others are not.
 IMAGES = [(16, 18), (17, 23), (19, 13)]
 
@@ -347,6 +359,15 @@ def test_motion_kernel(size, angle):
     torch.testing.assert_close(motion_kernel(size, angle + 90), kernel.rot90(), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("kernel", [motion_kernel(9, 20.0), gaussian_kernel(9, 2.0)])
+def test_kernels_are_computed_in_double_precision(kernel, monkeypatch):
+    """Asked for in float64 they keep all sixteen digits; in float32 they are these, rounded."""
+    monkeypatch.setattr(torch, "get_default_dtype", lambda: torch.float64)
+    exact = motion_kernel(9, 20.0) if kernel[0, 0] == 0 else gaussian_kernel(9, 2.0)
+    assert torch.equal(exact.float(), kernel)
+    assert abs(float(exact.sum()) - 1) < 1e-15
+
+
 def test_motion_kernel_turns_counter_clockwise_as_displayed():
     uphill = motion_kernel(9, 20)
     assert uphill[3:5, 6].sum() > 0.05 and uphill[5, 6] == 0
@@ -447,6 +468,18 @@ def test_matmul_applies_and_composes():
         K @ D
 
 
+class Scaled(Operator):
+    def __init__(self, operator, factor):
+        super().__init__(operator.img_shape, operator.out_shape)
+        self.operator, self.factor = operator, factor
+
+    def _forward(self, x):
+        return self.factor * self.operator(x)
+
+    def _adjoint(self, y):
+        return self.factor * self.operator.T(y)
+
+
 def test_adjoint_error_measures_the_error():
     """An adjoint twice too large is wrong by |⟨Kx, y⟩|."""
     D = Downsampling((6, 8), 2, scale=2.0)
@@ -457,6 +490,8 @@ def test_adjoint_error_measures_the_error():
     found = adjoint_error(D, channels=2, generator=torch.Generator().manual_seed(3))
     assert found == pytest.approx(expected, rel=1e-12) and found > 1e-3
     assert adjoint_error(D) == adjoint_error(D)
+    faint = Scaled(D, 1e-6)
+    assert adjoint_error(faint) == pytest.approx(adjoint_error(D), rel=1e-12)
 
 
 class Nothing(Operator):
@@ -524,6 +559,7 @@ SHAPE = (16, 16)
         ({"kernel": ONES / 0}, ValueError, "kernel must be finite"),
         ({"kernel": ONES * math.nan}, ValueError, "kernel must be finite"),
         ({"kernel_type": "motion", "kernel_size": 8}, ValueError, "kernel_size .* 8; use 7 or 9"),
+        ({"kernel_type": "motion", "kernel_size": 2}, ValueError, "kernel_size .* 2; use 1 or 3"),
         ({"kernel_type": "motion", "kernel_size": 0}, ValueError, "kernel_size .* 0; use 1"),
         ({"kernel_type": "gaussian", "kernel_size": -3}, ValueError, "kernel_size .* got -3"),
         ({"kernel_type": "gaussian", "kernel_size": 5.0}, TypeError, "kernel_size .* got 5.0"),
@@ -535,6 +571,11 @@ SHAPE = (16, 16)
         ({"kernel_type": "motion", "motion_angle": math.nan}, ValueError, "motion_angle .* nan"),
         ({"kernel_type": "motion", "motion_angle": None}, TypeError, "motion_angle .* None"),
         ({"kernel_type": "motion", "motion_angle": True}, TypeError, "motion_angle .* True"),
+        (
+            {"kernel": torch.ones(1, 35), "padding": "circular"},
+            ValueError,
+            r"shape \(1, 35\) reaches 17 pixels beyond an img_shape of \(16, 16\), .* can fill 16",
+        ),
         ({"kernel": ONES, "img_shape": 16}, TypeError, "img_shape must be a pair .* got 16"),
         ({"kernel": ONES, "img_shape": (16.0, 16)}, TypeError, "img_shape must be a pair"),
         ({"kernel": ONES, "img_shape": "16"}, TypeError, "img_shape must be a pair .* '16'"),
