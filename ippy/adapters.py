@@ -8,6 +8,7 @@ adjoint along, without which no iterative method works.
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,10 +76,13 @@ def as_deepinv(K: Operator, channels: int = 1, **settings: Any) -> LinearPhysics
 
     Raises:
         TypeError: K is no `Operator`.
+        ValueError: channels is no positive integer.
     """
     from deepinv.physics import LinearPhysics
 
     _check_operator(K)
+    if not isinstance(channels, Integral) or isinstance(channels, bool) or channels < 1:
+        raise ValueError(f"channels must be a positive integer, got {channels!r}")
 
     def A(x: Tensor, **_: Any) -> Tensor:
         return K(x)

@@ -4,18 +4,18 @@ import hashlib
 import io
 import json
 import os
-import platform
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from glob import escape
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
+from ippy.locks import only_one
+from ippy.models import is_intact
 from ippy.operators import Operator
 
 History = list[dict[str, Any]]
@@ -102,6 +102,8 @@ def load_checkpoint(
     """
     advice = "give another name, or delete it to train from the start"
     content = Path(path).read_bytes()  # what fails from here on is not the disk's fault
+    if not is_intact(io.BytesIO(content)):
+        raise ValueError(f"{path} is damaged or is no checkpoint; {advice}")
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # what is damaged fails in all kinds of ways
@@ -148,45 +150,17 @@ def held(path: str | Path | None) -> Iterator[None]:
 
     Raises:
         ValueError: another process holds it.
+        OSError: the folder may not be written.
     """
     if path is None:
         yield
         return
     path = Path(path)
-    lock_file = path.with_name(f"{path.name}.lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(lock_file)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise ValueError(
-            f"{holder(lock_file)} is training with checkpoint {path}; wait for it, stop it, or "
-            "give another name"
-        ) from error
-    except OSError as error:
-        raise OSError(
-            f"checkpoint {path} cannot be written ({error.strerror or error}); choose a folder "
-            "that may be written"
-        ) from error
-    try:
-        with suppress(OSError):  # Windows lets nobody write into a file that is locked
-            lock_file.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+    with only_one(path.with_name(f"{path.name}.lock"), "training with", f"checkpoint {path}"):
         for file in (path, path.with_suffix(".jsonl")):
             for left_over in path.parent.glob(f"{escape(file.name)}.*.tmp"):
                 left_over.unlink(missing_ok=True)
         yield
-    finally:
-        with suppress(OSError):  # nor delete it
-            lock_file.unlink()
-        lock.release()
-
-
-def holder(lock_file: Path) -> str:
-    """Who wrote into a lock file, as far as it tells."""
-    try:
-        return lock_file.read_text(encoding="utf-8") or "another process"
-    except OSError:
-        return "another process"
 
 
 def fingerprint(K: Operator) -> str:
@@ -202,8 +176,15 @@ def write_history(history: History, path: str | Path) -> None:
 
 
 def read_history(path: str | Path) -> History:
-    """Read what `write_history` wrote."""
-    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    """Read what `write_history` wrote.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    except ValueError as error:
+        raise ValueError(f"the history {path} is damaged ({error}); delete it") from error
 
 
 def write_atomically(content: bytes, path: Path) -> None:

@@ -8,15 +8,15 @@ has to beat.
 import math
 import warnings
 from collections.abc import Callable, Iterable
-from numbers import Real
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ippy.evaluation import Slices, measure
+from ippy.evaluation import Slices, check_slices, measure
 from ippy.metrics import psnr
-from ippy.operators import Blurring, Operator
+from ippy.operators import Blurring, Operator, _pair
 
 NORM_ITERATIONS = 20
 NORM_MARGIN = 1.05  # the power method comes from below
@@ -55,9 +55,7 @@ def frequency_response(K: Blurring, shape: tuple[int, int] | None = None) -> Ten
         )
     kernel = K.kernel[0, 0]
     kh, kw = kernel.shape
-    h, w = K.img_shape if shape is None else shape
-    if h < 1 or w < 1:
-        raise ValueError(f"shape must be a pair (H, W) of positive integers, got {shape}")
+    h, w = K.img_shape if shape is None else _pair(shape, "shape")
     rows = (torch.arange(kh) - kh // 2) % h
     columns = (torch.arange(kw) - kw // 2) % w
     image = torch.zeros(h, w, dtype=kernel.dtype, device=kernel.device)
@@ -272,19 +270,25 @@ def tuning_curve(
         seed: of the noise.
 
     Raises:
-        ValueError: there are no values or no slices.
+        TypeError: method is no function, or dataset holds no tensors.
+        ValueError: there are no values or no slices, or the method gives NaN with a value.
     """
     values = sorted({float(value) for value in values})
     if not values:
         raise ValueError("values must hold at least one number, got none; try [1e-3, 1e-2, 1e-1]")
-    if slices < 1 or len(dataset) < 1:
-        raise ValueError(
-            f"slices must be positive and dataset not empty, got {slices} and {len(dataset)} slices"
-        )
+    if not callable(method):
+        raise TypeError(f"method must be a function such as wiener, got {type(method).__name__}")
+    if not isinstance(slices, Integral) or slices < 1:
+        raise ValueError(f"slices must be a positive integer, got {slices!r}")
+    check_slices(dataset, "dataset")
     numbers = torch.linspace(0, len(dataset) - 1, min(slices, len(dataset))).round().int().tolist()
     x = torch.stack([dataset[number] for number in numbers])  # (slices, C, H, W)
     y_delta = measure(x, K, noise_level, seed)
-    return {value: psnr(method(y_delta, K, value), x).mean().item() for value in values}
+    curve = {value: psnr(method(y_delta, K, value), x).mean().item() for value in values}
+    for value, score in curve.items():
+        if math.isnan(score):  # which is neither larger nor smaller than any other
+            raise ValueError(f"method gives NaN with the value {value:g}; leave it out of values")
+    return curve
 
 
 def tune(
@@ -341,11 +345,13 @@ def _check_measurement(y: Tensor, K: Operator) -> None:
     if y.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"y must be float32 or float64, got {y.dtype}; use y.float()")
     h, w = K.out_shape
-    if y.ndim not in (2, 3, 4) or y.shape[-2:] != (h, w):
+    if y.ndim not in (2, 3, 4) or y.shape[-2:] != (h, w) or y.numel() == 0:
         raise ValueError(
             f"y must have the shape ({h}, {w}), (C, {h}, {w}) or (N, C, {h}, {w}) that K returns, "
             f"got {tuple(y.shape)}"
         )
+    if y.is_meta:
+        raise ValueError("y must hold numbers, got a tensor on the device meta, which has none")
     if not y.isfinite().all():
         raise ValueError("y must be finite, got NaN or infinity in it")
 

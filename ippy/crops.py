@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ippy.evaluation import Slices
+from ippy.evaluation import Slices, check_slices
 from ippy.operators import Operator
 
 
@@ -58,9 +58,8 @@ class TrainingCrops:
         wraps: bool = False,
         seed: int = 0,
     ) -> None:
-        if len(dataset) == 0:
-            raise ValueError("the training set must hold at least one slice, got none")
-        x = torch.stack([dataset[i] for i in range(len(dataset))])  # (M, C, H, W)
+        check_slices(dataset, "the training set")
+        x = torch.stack([dataset[i] for i in range(len(dataset))]).detach()  # (M, C, H, W)
         with torch.no_grad():
             y = torch.cat([K(part) for part in x.split(16)])  # (M, C, H, W)
         self.sigma = noise_level * y.flatten(1).norm(dim=1) / math.sqrt(y[0].numel())

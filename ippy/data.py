@@ -8,7 +8,7 @@ import operator
 import os
 import re
 import shutil
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 from ippy.cache import SliceCache, cache_folder
 
 SPLITS = ("train", "test")
+DRAWN_BY = "IPPY_DRAWN_BY"
 HOW_TO_GET_DATA = (
     "`ippy data make` makes the embedded slices; slices of your own go to "
     "<folder>/{train,test}/<patient>/<number>.png, and IPPY_DATA names that folder"
@@ -58,7 +59,7 @@ class MayoDataset(Dataset[Tensor]):
         max_value: float | None = None,
         cache: bool = True,
     ) -> None:
-        self.data_path = Path(data_path).expanduser().absolute()
+        self.data_path = _check_path(data_path, "data_path").expanduser().absolute()
         self.data_shape = _check_shape(data_shape)
         self.max_value = _check_max_value(max_value)
         if not self.data_path.is_dir():
@@ -100,8 +101,8 @@ def hold_out(dataset: MayoDataset, count: int = 5) -> tuple[MayoDataset, MayoDat
     Raises:
         ValueError: `count` is not positive.
     """
-    if count < 1:
-        raise ValueError(f"count must be a positive number of slices, got {count}")
+    if not isinstance(count, Integral) or count < 1:
+        raise ValueError(f"count must be a positive number of slices, got {count!r}")
     last = dataset.paths[-1].parent
     his = [path for path in dataset.paths if path.parent == last]
     others = [path for path in dataset.paths if path.parent != last]
@@ -133,7 +134,7 @@ def load_image(path: str | Path, data_shape: int, max_value: float | None = None
         ValueError: the file is damaged, is no PNG picture, or has grey values above `max_value`.
     """
     data_shape, max_value = _check_shape(data_shape), _check_max_value(max_value)
-    grey = _read_grey(Path(path))  # (H, W), uint8 or uint16
+    grey = _read_grey(_check_path(path, "path"))  # (H, W), uint8 or uint16
     if max_value is not None and grey.max() > max_value:
         raise ValueError(
             f"max_value must be at least the largest grey value, got {max_value:g}, "
@@ -162,7 +163,7 @@ def find_data(data_path: str | Path | None = None) -> Path:
         FileNotFoundError: the folder is missing or holds neither `train/` nor `test/`.
     """
     if data_path is not None:
-        return _check_root(Path(data_path), "data_path")
+        return _check_root(_check_path(data_path, "data_path"), "data_path")
     if os.environ.get("IPPY_DATA"):
         return _check_root(Path(os.environ["IPPY_DATA"]), "the environment variable IPPY_DATA")
     mayo = project_root() / "Mayo"
@@ -187,13 +188,21 @@ def embedded_data() -> Path:
     root = embedded_folder()
     if root.is_dir():
         return root
+    if os.environ.get(DRAWN_BY, str(os.getpid())) != str(os.getpid()):
+        # A script without a __main__ guard is run once more in every process that draws. Each would
+        # wait for the lock of the one that waits for it; as it is, that one draws alone.
+        raise RuntimeError("the embedded slices are being drawn by the process that started this")
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(root.with_suffix(".lock")):
             if not root.is_dir():
                 unfinished = root.with_suffix(".unfinished")
                 shutil.rmtree(unfinished, ignore_errors=True)
-                phantoms.write_dataset(unfinished)
+                os.environ[DRAWN_BY] = str(os.getpid())
+                try:
+                    phantoms.write_dataset(unfinished)
+                finally:
+                    del os.environ[DRAWN_BY]
                 unfinished.rename(root)
     except OSError as error:
         raise OSError(
@@ -330,8 +339,21 @@ def _check_root(root: Path, name: str) -> Path:
     raise FileNotFoundError(f"{wanted}, which holds neither. {HOW_TO_GET_DATA}")
 
 
+def _check_path(path: str | Path, name: str) -> Path:
+    """Not Path("") for "", as a variable may hold that was never set: it is the current folder."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{name} must be text or a pathlib.Path, got {type(path).__name__}")
+    if path == "":
+        raise ValueError(f"{name} must name a file or a folder, got ''; use '.' for this folder")
+    return Path(path)
+
+
 def _check_shape(data_shape: int) -> int:
-    if isinstance(data_shape, bool) or not hasattr(data_shape, "__index__") or data_shape < 1:
+    if (
+        isinstance(data_shape, bool)
+        or not hasattr(data_shape, "__index__")
+        or not 0 < data_shape < 2**16
+    ):
         raise ValueError(f"data_shape must be a positive integer, got {data_shape!r}; use 256")
     return operator.index(data_shape)
 

@@ -20,13 +20,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 WINDOW = (-1024.0, 1600.0)  # HU; fat (−100) becomes 90 and muscle (50) 104 of 255
 SERIES = "full dose"
 RECORD = "import.json"
+LONGEST_NAME = 100  # of a patient's folder; disks take 255 bytes
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"  # DICOM part 4, annex B.5: CT Image Storage
 HEADER = (
     "SOPClassUID",
@@ -50,6 +51,18 @@ class Slice:
     patient: str
     number: int
     instance: str
+
+
+class Placed(NamedTuple):
+    """A file with the place of its slice along the table."""
+
+    place: float
+    path: Path
+    instance: str
+
+
+# By patient and series.
+Groups = dict[tuple[str, str], list[Placed]]
 
 
 @dataclass
@@ -90,27 +103,28 @@ def survey(source: Path, series: str = SERIES, watch: Callable[..., Iterable] = 
     if not source.is_dir():
         raise FileNotFoundError(f"SRC must be a folder of DICOM files, got {source}, which is none")
     found = Survey()
-    groups: dict[tuple[str, str], list[tuple[Path, Any]]] = {}
+    groups: Groups = {}
     for path in watch(list(_files(source))):
         try:
             header = dcmread(path, stop_before_pixels=True, specific_tags=list(HEADER))
+            reason = _unfit(header)
+            placed = Placed(_position(header), path, str(header.get("SOPInstanceUID", path.name)))
+            key = (str(header.get("PatientID", "")), str(header.get("SeriesInstanceUID", "")))
+            description = str(header.get("SeriesDescription", ""))
         except InvalidDicomError:
             found.skip(path, "no DICOM file")
             continue
         except Exception as error:  # a damaged header can raise anything
             found.skip(path, f"damaged ({type(error).__name__})")
             continue
-        reason = _unfit(header)
         if reason:
             found.skip(path, reason)
             continue
-        description = str(header.get("SeriesDescription", ""))
         found.series[description or "no description"] += 1
         if series.lower() not in description.lower():
             found.skip(path, f"of another series than “{series}”")
             continue
-        key = (str(header.get("PatientID", "")), str(header.get("SeriesInstanceUID", "")))
-        groups.setdefault(key, []).append((path, header))
+        groups.setdefault(key, []).append(placed)
     _choose(groups, found)
     return found
 
@@ -141,6 +155,7 @@ def convert(
         ValueError: the window is empty; a patient is unknown; the folder was made with other
             settings.
         FileExistsError: a picture of another origin stands where one is to be written.
+        OSError: the disk is full, or the folder may not be written; the same call goes on later.
     """
     low, high = window
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
@@ -241,15 +256,16 @@ def _unfit(header: Any) -> str | None:
     return None
 
 
-def _choose(groups: dict[tuple[str, str], list[tuple[Path, Any]]], found: Survey) -> None:
+def _choose(groups: Groups, found: Survey) -> None:
     """Of each patient the largest series; its slices in order, doubles left out."""
     names: dict[str, str] = {}
     largest: dict[str, str] = {}
     for (patient, series), members in groups.items():
         folder = folder_name(patient)
-        if names.setdefault(folder, patient) != patient:
+        known = names.setdefault(folder.lower(), patient)  # many a disk takes a and A for the same
+        if known != patient:
             raise ValueError(
-                f"patients {names[folder]!r} and {patient!r} would both be called {folder}; "
+                f"patients {known!r} and {patient!r} would both be called {folder}; "
                 "import them one by one into different folders"
             )
         best = largest.get(patient)
@@ -258,19 +274,15 @@ def _choose(groups: dict[tuple[str, str], list[tuple[Path, Any]]], found: Survey
     for patient in sorted(largest, key=_natural):
         for (other, series), members in groups.items():
             if other == patient and series != largest[patient]:
-                for path, _ in members:
-                    found.skip(path, "of a smaller series of the same patient")
-        placed: dict[float, Path] = {}
-        ordered = []
-        for path, header in groups[patient, largest[patient]]:
-            place = _position(header)
-            if place in placed:
-                found.skip(path, "at the place of another slice")
-                continue
-            placed[place] = path
-            ordered.append((place, path, str(header.get("SOPInstanceUID", path.name))))
-        for number, (_, path, instance) in enumerate(sorted(ordered)):
-            found.slices.append(Slice(path, folder_name(patient), number, instance))
+                for member in members:
+                    found.skip(member.path, "of a smaller series of the same patient")
+        kept: dict[float, Placed] = {}
+        for member in groups[patient, largest[patient]]:
+            if kept.setdefault(member.place, member) is not member:
+                found.skip(member.path, "at the place of another slice")
+        for number, place in enumerate(sorted(kept)):
+            member = kept[place]
+            found.slices.append(Slice(member.path, folder_name(patient), number, member.instance))
 
 
 def folder_name(patient: str) -> str:
@@ -280,7 +292,7 @@ def folder_name(patient: str) -> str:
     'C081'
     """
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", patient).strip("-")
-    return name or "unnamed"
+    return name[:LONGEST_NAME] or "unnamed"
 
 
 def _position(header: Any) -> float:
@@ -288,8 +300,12 @@ def _position(header: Any) -> float:
     corner, axes = header.get("ImagePositionPatient"), header.get("ImageOrientationPatient")
     if corner is not None and axes is not None and len(corner) == 3 and len(axes) == 6:
         row, column = np.array(axes[:3], dtype=float), np.array(axes[3:], dtype=float)
-        return float(np.cross(row, column) @ np.array(corner, dtype=float))
-    return float(header.get("InstanceNumber") or 0)
+        place = float(np.cross(row, column) @ np.array(corner, dtype=float))
+    else:
+        place = float(header.get("InstanceNumber") or 0)
+    if not math.isfinite(place):
+        raise ValueError(f"a slice must lie somewhere, got {place}")
+    return place
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:
@@ -297,14 +313,14 @@ def _natural(name: str) -> list[tuple[int, int | str]]:
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts]
 
 
-def _open_record(target: Path, settings: dict[str, Any]) -> dict[str, str]:
+def _open_record(target: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """What earlier runs have finished; the settings stand in the record's first line."""
     target.mkdir(parents=True, exist_ok=True)
     record = target / RECORD
     if not record.exists():
         record.write_text(json.dumps({"settings": settings}) + "\n", encoding="utf-8")
         return {}
-    done: dict[str, str] = {}
+    done: dict[str, Any] = {}
     text = record.read_text(encoding="utf-8")
     if not text.endswith("\n"):  # a run was killed in the middle of its last line
         record.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
@@ -313,13 +329,15 @@ def _open_record(target: Path, settings: dict[str, Any]) -> dict[str, str]:
             entry = json.loads(line)
         except ValueError:
             continue
+        if not isinstance(entry, dict):
+            continue
         if "settings" in entry and entry["settings"] != settings:
             raise ValueError(
                 f"{target} was imported with {entry['settings']}, now {settings} is asked for; "
                 "use the same settings or name a new folder"
             )
         if "file" in entry:
-            done[entry["file"]] = entry["instance"]
+            done[entry["file"]] = entry.get("instance")
     return done
 
 

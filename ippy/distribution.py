@@ -100,6 +100,12 @@ def engine(devices: int = 1, nodes: int = 1) -> Engine:
     return fabric
 
 
+def is_of_others(error: RuntimeError) -> bool:
+    """Whether an error says no more than that another process is gone, whose own words matter."""
+    words = ("gloo", "nccl", "connection closed by peer", "connection reset", "broken pipe")
+    return any(word in f"{error}".lower() for word in words)
+
+
 def is_first_process() -> bool:
     """Whether this process speaks and writes for the run, which is known before it has begun."""
     ranks = [os.environ.get(name, "0") for name in ("RANK", "LOCAL_RANK", "NODE_RANK")]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,10 @@ def measure(x: Tensor, K: Operator, noise_level: float, seed: int) -> Tensor:
     """
     if isinstance(seed, bool) or not hasattr(seed, "__index__"):
         raise TypeError(f"seed must be a whole number, got {seed!r}; use 0")
+    if not -(2**63) <= int(seed) < 2**64:
+        raise ValueError(f"seed must be a number of 64 bits, got {seed}; use 0")
+    if not callable(K):
+        raise TypeError(f"K must be an Operator, got {type(K).__name__}; Blurring(...) is one")
     y = K(x)
     return y + gaussian_noise(y, noise_level, torch.Generator().manual_seed(int(seed)))
 
@@ -97,8 +101,7 @@ def evaluate(
     """
     if not callable(reconstruct):
         raise TypeError(f"reconstruct must be a function of y, got {type(reconstruct).__name__}")
-    if len(dataset) == 0:
-        raise ValueError("dataset must hold at least one slice, got none")
+    check_slices(dataset, "dataset")
     number, training = None, False  # a number of the network has its dtype and its device
     if isinstance(reconstruct, nn.Module):
         number = next(reconstruct.parameters(), None)
@@ -114,6 +117,8 @@ def evaluate(
             x_hat = reconstruct(y_delta if number is None else y_delta.to(number))
             if not isinstance(x_hat, Tensor):
                 raise TypeError(f"reconstruct must return a tensor, got {type(x_hat).__name__}")
+            if not x_hat.is_floating_point():
+                raise TypeError(f"reconstruct must return grey values in [0, 1], got {x_hat.dtype}")
             x_hat = x_hat.to(x)
             rows.append(torch.stack([psnr(x_hat, x), ssim(x_hat, x)]))
     finally:  # a network that was in training goes on in training, whatever happened here
@@ -121,6 +126,27 @@ def evaluate(
             reconstruct.train(training)
     table = torch.cat(rows, dim=1)  # (2, N)
     return Scores(table[0], table[1], names)
+
+
+def check_slices(dataset: Any, name: str) -> None:
+    """Say what is wrong with a data set before any work is done.
+
+    Raises:
+        TypeError: it is no sequence, or what is in it are no tensors.
+        ValueError: it is empty.
+    """
+    if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
+        raise TypeError(
+            f"{name} must hold slices of shape (C, H, W), got {type(dataset).__name__}; "
+            "use a MayoDataset or a list of tensors"
+        )
+    if len(dataset) == 0:
+        raise ValueError(f"{name} must hold at least one slice, got none")
+    if not isinstance(dataset[0], Tensor):
+        raise TypeError(
+            f"{name} must hold tensors of shape (C, H, W), got {type(dataset[0]).__name__}; "
+            "use torch.as_tensor"
+        )
 
 
 def _names(dataset: Slices) -> list[str]:

@@ -32,6 +32,7 @@ def to_safetensors(model: SimpleCNN, trained_for: Mapping[str, Any] | None = Non
 
     Raises:
         TypeError: model is no SimpleCNN.
+        ValueError: trained_for holds what JSON cannot say, such as NaN.
 
     >>> content = to_safetensors(SimpleCNN(1, 1, 32))
     >>> len(content)
@@ -41,7 +42,7 @@ def to_safetensors(model: SimpleCNN, trained_for: Mapping[str, Any] | None = Non
         raise TypeError(f"model must be a SimpleCNN, got {type(model).__name__}")
     told = {"format": "pt", "architecture": json.dumps(architecture(model))}
     if trained_for is not None:
-        told["trained_for"] = json.dumps(trained_for)
+        told["trained_for"] = _as_json(trained_for)
     header: dict[str, Any] = {"__metadata__": told}
     body = b""
     for name, tensor in model.state_dict().items():
@@ -74,6 +75,13 @@ def architecture(model: SimpleCNN) -> dict[str, Any]:
         "padding_mode": first.padding_mode,
         "residual": model.residual,
     }
+
+
+def _as_json(trained_for: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(trained_for, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"trained_for must be text, numbers and lists of them ({error})") from None
 
 
 def _little_endian(tensor: Tensor) -> bytes:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 SSIM_WINDOW = 11
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def psnr(x_hat: Tensor, x: Tensor, data_range: float = 1.0) -> Tensor:
@@ -27,7 +28,8 @@ def psnr(x_hat: Tensor, x: Tensor, data_range: float = 1.0) -> Tensor:
 
     Raises:
         TypeError: an argument is not a floating-point tensor.
-        ValueError: the shapes differ or are not (N, C, H, W), or `data_range` is not positive.
+        ValueError: the shapes differ or are not (N, C, H, W), or `data_range` is not positive or
+            a tenth of the range of x or less.
 
     >>> x = torch.zeros(2, 1, 16, 16)
     >>> x_hat = torch.stack([x[0] + 0.1, x[1] + 0.01])
@@ -37,7 +39,7 @@ def psnr(x_hat: Tensor, x: Tensor, data_range: float = 1.0) -> Tensor:
     from torchmetrics.functional.image import peak_signal_noise_ratio
 
     x_hat, x = _pair(x_hat, x)
-    _check_range(data_range)
+    _check_range(data_range, x)
     # Without `dim`, torchmetrics takes one mean over the pixels of all images together.
     return peak_signal_noise_ratio(
         x_hat, x, data_range=float(data_range), reduction="none", dim=(1, 2, 3)
@@ -63,7 +65,7 @@ def ssim(x_hat: Tensor, x: Tensor, data_range: float = 1.0) -> Tensor:
     Raises:
         TypeError: an argument is not a floating-point tensor.
         ValueError: the shapes differ or are not (N, C, H, W), a picture is smaller than the window,
-            or `data_range` is not positive.
+            or `data_range` is not positive or a tenth of the range of x or less.
 
     Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to
     structural similarity", IEEE Transactions on Image Processing 13(4), 2004, equation 13.
@@ -75,7 +77,7 @@ def ssim(x_hat: Tensor, x: Tensor, data_range: float = 1.0) -> Tensor:
     from torchmetrics.functional.image import structural_similarity_index_measure
 
     x_hat, x = _pair(x_hat, x)
-    _check_range(data_range)
+    _check_range(data_range, x)
     if min(x.shape[-2:]) < SSIM_WINDOW:
         raise ValueError(
             f"x must have at least {SSIM_WINDOW}×{SSIM_WINDOW} pixels for the SSIM window, "
@@ -117,7 +119,7 @@ def relative_error(x_hat: Tensor, x: Tensor) -> Tensor:
 def _pair(x_hat: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Both images in one floating-point type, after a check of types and shapes."""
     for name, image in (("x_hat", x_hat), ("x", x)):
-        if not isinstance(image, Tensor) or not image.is_floating_point():
+        if not isinstance(image, Tensor) or image.dtype not in FLOATS:
             kind = image.dtype if isinstance(image, Tensor) else type(image).__name__
             raise TypeError(
                 f"{name} must be a floating-point tensor with values in [0, 1], got {kind}"
@@ -131,6 +133,11 @@ def _pair(x_hat: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError(
             f"x_hat and x must have the same shape, got {tuple(x_hat.shape)} and {tuple(x.shape)}"
         )
+    if x_hat.device != x.device:
+        raise ValueError(
+            f"x_hat and x must be on the same device, got {x_hat.device} and {x.device}; "
+            "use x_hat.to(x)"
+        )
     if x.numel() == 0:
         raise ValueError(f"x must hold at least one image, got shape {tuple(x.shape)}")
     # At least float32: squares of small differences vanish in half precision.
@@ -138,10 +145,17 @@ def _pair(x_hat: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     return x_hat.to(dtype), x.to(dtype)
 
 
-def _check_range(data_range: float) -> None:
+def _check_range(data_range: float, x: Tensor) -> None:
     if not isinstance(data_range, Real) or isinstance(data_range, bool):
         raise TypeError(f"data_range must be a number, got {data_range!r}; use 1 for [0, 1]")
     if not 0 < data_range < float("inf"):
         raise ValueError(
             f"data_range must be a positive number, got {data_range}; use 1 for images in [0, 1]"
+        )
+    # A test picture may go a little beyond [0, 1]; one in [0, 255] would be 48 dB off, unnoticed.
+    low, high = x.amin().item(), x.amax().item()
+    if high - low > 10 * data_range:
+        raise ValueError(
+            f"x must have a range of about {data_range:g}, got values from {low:.4g} to "
+            f"{high:.4g}; scale both images to [0, 1], or set data_range"
         )

@@ -178,18 +178,24 @@ def load_weights(model: Model, path: str | Path) -> Model:
     return model.eval()
 
 
+def is_intact(file: Path | io.BytesIO) -> bool:
+    """Whether the checksums in a file of torch.save are right.
+
+    torch.load does not compare them, and so lets flipped bits pass.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, RuntimeError, EOFError):
+        return False
+
+
 def _read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors in a weight file, by name."""
     if not path.is_file():
         here = ", ".join(sorted(file.name for file in path.parent.glob("*.pth"))) or "none"
         raise FileNotFoundError(f"no weight file {path}; .pth files in that folder: {here}")
-    # torch.load does not compare the checksums in the file, and so lets flipped bits pass.
-    try:
-        with zipfile.ZipFile(path) as archive:
-            intact = archive.testzip() is None
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, RuntimeError, EOFError):
-        intact = False
-    if not intact:
+    if not is_intact(path):
         raise ValueError(
             f"{path} is damaged, cut short or not written by torch.save; fetch or make it again"
         )
@@ -206,11 +212,22 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         content = ", ".join(map(str, weights)) if isinstance(weights, dict) else "no dictionary"
         raise ValueError(f"{path} must hold tensors by name (a state_dict), got {content}")
     for name, tensor in weights.items():
+        if not _is_stored(tensor):
+            raise ValueError(
+                f"{path}: {name} must hold one number for each element; save it with save_weights"
+            )
         if not tensor.is_floating_point():
             raise ValueError(f"{path}: {name} must be floating point, got {tensor.dtype}")
         if not tensor.isfinite().all():
             raise ValueError(f"{path}: {name} holds NaN or infinite values; train again")
     return weights
+
+
+def _is_stored(tensor: Tensor) -> bool:
+    """Whether all numbers of a tensor are there: a small file can claim more than fit in memory."""
+    if tensor.layout != torch.strided or tensor.is_meta:
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def _on_cpu(tensor: Tensor) -> Tensor:
@@ -230,9 +247,16 @@ def _check_input(y: Tensor, weight: Tensor) -> None:
         raise TypeError(
             f"y must be {weight.dtype}, as the weights are, got {y.dtype}; use y.to({weight.dtype})"
         )
+    if y.device != weight.device:
+        raise ValueError(
+            f"y must be on the device of the weights, {weight.device}, got {y.device}; "
+            f"use y.to({str(weight.device)!r})"
+        )
     channels = weight.shape[1]
-    if y.ndim != 4 or y.shape[1] != channels:
-        if y.ndim in (2, 3):
+    if y.ndim != 4 or y.shape[1] != channels or 0 in y.shape[2:]:
+        if 0 in y.shape:
+            advice = "there is no pixel in it"
+        elif y.ndim in (2, 3):
             advice = "add the missing axes, as in y[None, None] for one grey picture (H, W)"
         elif y.ndim == 4 and y.shape[3] == channels:
             advice = "channels come before rows and columns: y.permute(0, 3, 1, 2)"
@@ -267,6 +291,8 @@ def _check_architecture(
     if padding_mode not in PADDING_MODES:
         allowed = ", ".join(map(repr, PADDING_MODES))
         raise ValueError(f"padding_mode must be one of {allowed}, got {padding_mode!r}")
+    if not isinstance(residual, bool):
+        raise ValueError(f"residual must be True or False, got {residual!r}")
     if residual and in_ch != out_ch:
         raise ValueError(
             f"a residual network adds its input to its output: out_ch must equal in_ch = {in_ch}, "

@@ -114,5 +114,7 @@ def _check_images(y: Tensor) -> None:
         raise ValueError(
             f"y must have the shape (H, W), (C, H, W) or (N, C, H, W), got {tuple(y.shape)}"
         )
+    if y.is_meta:
+        raise ValueError("y must hold numbers, got a tensor on the device meta, which has none")
     if not y.isfinite().all():
         raise ValueError("y must be finite, got NaN or infinity in it")

@@ -500,7 +500,8 @@ def gaussian_kernel(kernel_size: int, kernel_variance: float = 1.0) -> Tensor:
 def _pair(shape: Sequence[int], name: str) -> Shape:
     if not isinstance(shape, Sequence) or not all(isinstance(n, Integral) for n in shape):
         raise TypeError(f"{name} must be a pair (H, W) of integers, got {shape!r}")
-    if len(shape) != 2 or min(shape) < 1:
+    # The upper end is beyond every memory; _fft_size would search for ever above it.
+    if len(shape) != 2 or min(shape) < 1 or max(shape) >= 2**31:
         raise ValueError(f"{name} must be a pair (H, W) of positive integers, got {shape!r}")
     return int(shape[0]), int(shape[1])
 

@@ -202,7 +202,7 @@ def _finite(name: str, value: float) -> float:
         result = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, got {value!r}") from None
-    if isinstance(value, (bool, str)):
+    if isinstance(value, (bool, str, bytes)):
         raise TypeError(f"{name} must be a number, got {value!r}")
     if not math.isfinite(result):
         raise ValueError(f"{name} must be finite, got {result}")

@@ -4,6 +4,7 @@ import math
 import time
 import zlib
 from dataclasses import asdict, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from ippy.checkpoint import (
 )
 from ippy.crops import Batch, TrainingCrops, generator_for
 from ippy.distribution import Alone, Engine
-from ippy.evaluation import Scores, Slices, evaluate, measure
+from ippy.evaluation import Scores, Slices, check_slices, evaluate, measure
 from ippy.fast import PIECE, add_gradient, keep_memory
 from ippy.interruption import Interrupted, Interruption
 from ippy.models import receptive_field
@@ -89,13 +90,15 @@ def train(
 
     Raises:
         FloatingPointError: the loss is not a number any more, or absurdly large.
-        Interrupted: Ctrl-C or SIGTERM came; the step was finished and the run kept.
+        Interrupted: Ctrl-C or SIGTERM came; the step was finished and the run kept. After the last
+            step, too: the model is trained then, but what follows the call does not run.
         OSError: the checkpoint cannot be written; the one before it stays.
         TypeError: an argument is not what it should be.
         ValueError: the checkpoint belongs to another recipe, network, operator or training set,
             another process is training with it, or the processes of `engine` do not see the same.
     """
     check_arguments(model, K, recipe)
+    check_intervals(log_every=log_every, validate_every=validate_every, save_every=save_every)
     recipe = replace(preset(recipe) if isinstance(recipe, str) else recipe, **changes)
     engine = engine or Alone()
     share = range(engine.global_rank, recipe.batch_size, engine.world_size)
@@ -106,6 +109,9 @@ def train(
         )
     # First what may be refused: until then the model keeps the weights that it came with.
     crops = make_crops(model, K, train_set, recipe)
+    if validation_set is not None:  # else it would be found unfit hundreds of steps later
+        check_slices(validation_set, "validation_set")
+        K(validation_set[0])
     initialise(model, recipe.start, recipe.seed)
     model.to(engine.device).to(memory_format=torch.channels_last).train()
     network = engine.setup_module(model)  # shares its weights with the model
@@ -177,12 +183,16 @@ def train(
             if stop and not last:
                 engine.barrier()  # a launcher ends all processes as soon as one is gone
                 raise Interrupted(farewell(run, recipe, checkpoint), interruption.signal)
-    model.eval()
+        model.eval()
+        if interruption.signal:  # it came in the last step
+            raise Interrupted(farewell(run, recipe, checkpoint), interruption.signal)
     return run.history
 
 
 def farewell(run: Progress, recipe: Recipe, checkpoint: str | Path | None) -> str:
     """What is to be said of a run that was stopped."""
+    if run.step == recipe.steps:
+        return f"training was stopped when all {run.step} steps were done; the model is trained"
     kept = "nothing was kept, for want of a checkpoint"
     if checkpoint is not None:
         kept = f"{checkpoint} keeps it, and the same call goes on from there"
@@ -239,6 +249,13 @@ def check_arguments(model: Any, K: Any, recipe: Any) -> None:
         raise TypeError(f"recipe must be a Recipe or one of {names}, got {type(recipe).__name__}")
 
 
+def check_intervals(**intervals: int) -> None:
+    """NaN, a fraction or a negative number of steps would pass silently, and mean never."""
+    for name, steps in intervals.items():
+        if not isinstance(steps, Integral) or isinstance(steps, bool) or steps < 1:
+            raise ValueError(f"{name} must be a positive number of steps, got {steps!r}")
+
+
 def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """The optimiser that a recipe asks for."""
     if recipe.optimiser == "soap":
@@ -280,5 +297,6 @@ def check_loss(run: Progress, recipe: Recipe) -> None:
         f"training diverged at step {run.step + 1} of {recipe.steps}: the loss is "
         f"{run.losses[-1]:.3g}{before}, with learning rate "
         f"{recipe.learning_rate_at(run.step):.2g}. Use a smaller learning_rate or a longer "
-        "warm_up; if it happens at once, look for NaN in the slices or in the given weights"
+        "warm_up; if it happens at once, look for slices that are not in [0, 1], and for NaN in "
+        "them or in the given weights"
     )

@@ -3,15 +3,22 @@
     python run.py fuzz                 a minute for each reader
     python run.py fuzz pictures -s 600
 
-Readers: pictures (PNG), weights (.pth), and
-words (the command line). A reader may refuse, in a sentence; it may not raise anything else, hang,
-or give numbers that are not finite. What is found is kept in the folder that is named, and belongs
-as a row in tests/test_bad_files.py.
+Readers: pictures (PNG), weights (.pth), checkpoints and words (the command line) of the package;
+page-pictures and page-weights (.safetensors) of the site, in a real browser. A reader may refuse,
+in a sentence; it may not raise anything else, hang, or give numbers that are not finite. What is
+found is kept in the folder that is named, and belongs as a row in tests/test_bad_files.py, or in
+tests/site/test_explorer_kit.py.
 """
 
 import argparse
+import base64
+import contextlib
+import copy
 import io
+import json
 import random
+import shutil
+import struct
 import sys
 import tempfile
 import time
@@ -22,9 +29,13 @@ import numpy as np
 import torch
 from click.testing import CliRunner
 from PIL import Image
+from playwright.sync_api import Page, sync_playwright
 
+from ippy.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ippy.cli import main as command_line
 from ippy.data import load_image
+from ippy.explorers.pages import write_pages
+from ippy.export import to_safetensors
 from ippy.models import SimpleCNN, load_weights, save_weights
 
 ALLOWED = (ValueError, FileNotFoundError, OSError)
@@ -52,7 +63,7 @@ def damage(content: bytes, chance: random.Random) -> bytes:
     return bytes(data)
 
 
-def pictures(folder: Path, chance: random.Random) -> tuple[bytes, Callable[[], None]]:
+def damaged_picture(chance: random.Random) -> bytes:
     modes = ["L", "RGB", "RGBA", "P", "1", "LA", "I;16"]
     mode = chance.choice(modes)
     grey = np.random.default_rng(chance.randrange(2**31)).integers(0, 255, (9, 12), np.uint8)
@@ -63,8 +74,11 @@ def pictures(folder: Path, chance: random.Random) -> tuple[bytes, Callable[[], N
     )
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
-    content = damage(buffer.getvalue(), chance)
-    path = folder / "1.png"
+    return damage(buffer.getvalue(), chance)
+
+
+def pictures(folder: Path, chance: random.Random) -> tuple[bytes, Callable[[], None]]:
+    content, path = damaged_picture(chance), folder / "1.png"
 
     def read() -> None:
         path.write_bytes(content)
@@ -87,6 +101,114 @@ def weights(folder: Path, chance: random.Random) -> tuple[bytes, Callable[[], No
         assert all(bool(w.isfinite().all()) for w in loaded.state_dict().values())
 
     return content, read
+
+
+def checkpoints(folder: Path, chance: random.Random) -> tuple[bytes, Callable[[], None]]:
+    path, identity = folder / "run.ckpt", {"recipe": {"steps": 3}}
+    model, other = SimpleCNN(1, 1, 2), SimpleCNN(1, 1, 2)
+    optimiser = torch.optim.Adam(model.parameters())
+    save_checkpoint(path, identity, Progress(step=1), model, optimiser)
+    content = damage(path.read_bytes(), chance)
+
+    def read() -> None:
+        path.write_bytes(content)
+        before = {name: weight.clone() for name, weight in other.state_dict().items()}
+        try:
+            load_checkpoint(path, identity, other, torch.optim.Adam(other.parameters()))
+            before = model.state_dict()  # nothing that counts was damaged
+        finally:
+            assert all(torch.equal(w, before[name]) for name, w in other.state_dict().items())
+
+    return content, read
+
+
+# Answers "" if a file was read or refused in a sentence, else what went wrong.
+READ_IN_PAGE = """async ([kind, text]) => {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    try {
+        if (kind === "weights") {
+            const net = ippy.readNetwork(bytes.buffer);
+            const x_hat = (await ippy.engine.network(net, ippy.image(16, 16))).x_hat;
+            return x_hat.data.length === 256 ? "" : `a picture of ${x_hat.data.length} pixels`;
+        }
+        const x = await ippy.readPicture(new File([bytes], "mine.png"), 8);
+        const isGrey = x.data.length === 64 && x.data.every((value) => value >= 0 && value <= 1);
+        return isGrey ? "" : `values like ${x.data.slice(0, 3)}`;
+    } catch (error) {
+        const isSentence = error.name === "Problem" && /^.{10,200}$/.test(error.message);
+        return isSentence ? "" : `${error.name}: ${error.message}`;
+    }
+}"""
+_pages: list[Page] = []
+
+
+def page() -> Page:
+    """A page of the site in a browser, opened once and closed by the end of this program."""
+    if not _pages:
+        folder = Path(tempfile.mkdtemp())
+        (address,) = write_pages(folder, ["network"])
+        browser = (
+            sync_playwright()
+            .start()
+            .chromium.launch(
+                executable_path=shutil.which("chromium") or shutil.which("google-chrome"),
+                args=["--no-sandbox", "--disable-gpu"],
+            )
+        )
+        _pages.append(browser.new_page())
+        _pages[0].goto(address.as_uri())
+        _pages[0].wait_for_selector(".ippy-explorer[data-busy='0']")
+        shutil.rmtree(folder)
+    return _pages[0]
+
+
+def in_page(kind: str, content: bytes) -> Callable[[], None]:
+    def read() -> None:
+        wrong = page().evaluate(READ_IN_PAGE, [kind, base64.b64encode(content).decode()])
+        if wrong:
+            raise RuntimeError(wrong)
+
+    return read
+
+
+def page_pictures(folder: Path, chance: random.Random) -> tuple[bytes, Callable[[], None]]:
+    content = damaged_picture(chance)
+    return content, in_page("picture", content)
+
+
+def page_weights(folder: Path, chance: random.Random) -> tuple[bytes, Callable[[], None]]:
+    """Half of them damaged anywhere, half with something else in a well-formed header."""
+    training = {"blur": {"kernel_type": "motion", "kernel_size": 3}, "noise_level": 0.01}
+    content = to_safetensors(SimpleCNN(1, 1, 2), training)
+    if chance.random() < 0.5:
+        content = damage(content, chance)
+    else:
+        length = struct.unpack("<Q", content[:8])[0]
+        header, body = json.loads(content[8 : 8 + length]), content[8 + length :]
+        for _ in range(chance.randint(1, 3)):
+            tamper(header, chance)
+        text = json.dumps(header).encode()
+        content = struct.pack("<Q", len(text)) + text + body
+    return content, in_page("weights", content)
+
+
+ODD = [None, True, 0, 1, 2, -1, 4, 36, 2**31, 2**53, 1e308, 0.5, "", "F64", "__proto__", [], {}]
+ODD += [[0], [0, 0], [0, 1, 3, 3], [2, 2, 3, 3], [1] * 9, [[1]], "{}", "[]", '{"blur": {}}']
+
+
+def tamper(header: dict, chance: random.Random) -> None:
+    """Put something odd in the place of one entry, at any depth."""
+    place: dict | list = header
+    while True:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        if not keys:
+            return
+        key = chance.choice(keys)
+        inner = place[key]
+        if not isinstance(inner, dict | list) or not inner or chance.random() < 0.2:
+            place[key] = copy.deepcopy(chance.choice(ODD))
+            return
+        place = inner
 
 
 WORDS = [
@@ -130,14 +252,15 @@ WORDS += [
 def words(folder: Path, chance: random.Random) -> tuple[bytes, Callable[[], None]]:
     """Never a command that would begin to train or to draw: nothing it names is there."""
     typed = [chance.choice(WORDS) for _ in range(chance.randint(1, 5))]
-    if typed[0] == "train" and "--help" not in typed:
+    if "train" in typed:  # also behind a "--"
         typed += ["--kernel", "nowhere"]
-    if "make" in typed or typed[:1] == ["data"]:
+    if "make" in typed or "data" in typed:
         typed = [word for word in typed if word != "make"] + ["nowhere"]
     content = "\n".join(typed).encode()
 
     def read() -> None:
-        result = CliRunner().invoke(command_line, typed)
+        with contextlib.chdir(folder):
+            result = CliRunner().invoke(command_line, typed)
         assert result.exit_code in (0, 1, 2), result.exit_code
         assert "Traceback" not in result.output
         if result.exception is not None and not isinstance(result.exception, SystemExit):
@@ -146,12 +269,21 @@ def words(folder: Path, chance: random.Random) -> tuple[bytes, Callable[[], None
     return content, read
 
 
-READERS = {"pictures": pictures, "weights": weights, "words": words}
+READERS = {
+    "pictures": pictures,
+    "weights": weights,
+    "checkpoints": checkpoints,
+    "words": words,
+    "page-pictures": page_pictures,
+    "page-weights": page_weights,
+}
 
 
 def fuzz(name: str, seconds: float, seed: int, keep: Path) -> tuple[int, int]:
     """(tried, failed)"""
     chance, tried, failed = random.Random(seed), 0, 0
+    if name.startswith("page-"):
+        page()  # opened before the clock starts
     end = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as temporary:
         while time.monotonic() < end:

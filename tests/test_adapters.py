@@ -1,6 +1,7 @@
 """Strangers judge our operators: scipy's solvers, pylops' dot test, deepinv's Trainer."""
 
 import itertools
+import multiprocessing
 
 import deepinv
 import numpy as np
@@ -14,10 +15,12 @@ from deepinv.loss import SupLoss
 from deepinv.physics import GaussianNoise
 from PIL import Image
 from torch.utils.data import DataLoader
+from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
 from ippy.adapters import as_deepinv, as_scipy
 from ippy.classical import tikhonov
-from ippy.data import MayoDataset
+from ippy.data import MayoDataset, load_image
+from ippy.metrics import psnr, ssim
 from ippy.models import SimpleCNN
 from ippy.operators import Blurring, Identity, Operator
 from ippy.phantoms import phantom
@@ -184,6 +187,42 @@ def test_deepinvs_trainer_trains_our_network_on_our_operator_and_dataset(tmp_pat
     trainer.train()
     after = (model(K(x)) - x).square().mean().item()
     assert after < before / 5
+
+
+@pytest.mark.filterwarnings("ignore:.*pin_memory")  # it has nothing to pin without a card
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_torchs_loader_reads_our_dataset_however_its_workers_start(tmp_path, monkeypatch, method):
+    """With pinned memory, in two epochs by the same workers: decoded, then from the cache."""
+    monkeypatch.setenv("IPPY_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "slices" / "P0").mkdir(parents=True)
+    for seed in range(5):
+        path = tmp_path / "slices" / "P0" / f"{seed}.png"
+        Image.fromarray((255 * phantom(seed, 32)).round().astype("uint8")).save(path)
+    expected = [load_image(path, 16) for path in sorted((tmp_path / "slices" / "P0").iterdir())]
+    loader = DataLoader(
+        MayoDataset(tmp_path / "slices", 16),
+        batch_size=2,
+        num_workers=1,
+        pin_memory=True,
+        persistent_workers=True,
+        multiprocessing_context=method,
+    )
+    for _ in range(2):
+        assert torch.equal(torch.cat(list(loader)), torch.stack(expected))
+    entries = [path for path in (tmp_path / "cache" / "slices").glob("*/*") if path.is_file()]
+    assert len(entries) == 5
+
+
+def test_torchmetrics_gives_our_scores():
+    """Picture by picture; over a batch it would pool the pixels, which is another number."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(3, 1, 24, 20, generator=generator)
+    x_hat = x + torch.tensor([0.01, 0.1, 0.5])[:, None, None, None] * (x - 0.5)
+    theirs = PeakSignalNoiseRatio(data_range=1.0), StructuralSimilarityIndexMeasure(data_range=1.0)
+    # Their SSIM also counts windows that reach into a mirror image beyond the border.
+    for ours, metric, within in zip((psnr, ssim), theirs, (1e-5, 1e-3), strict=True):
+        expected = [metric(x_hat[i : i + 1], x[i : i + 1]) for i in range(3)]
+        assert torch.allclose(ours(x_hat, x), torch.stack(expected), atol=within)
 
 
 @pytest.mark.parametrize("call", [as_scipy, as_deepinv])

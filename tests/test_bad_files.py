@@ -1,5 +1,6 @@
 """The table of bad files and commands: what each picture gives, what each typing error is told."""
 
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -181,31 +182,210 @@ def test_a_hundred_thousand_files(tmp_path):
 
 # Commands: what is typed, and what is answered. The exit code is 2, and no traceback is shown.
 
+TRAIN = ["train", "new.pth", "--data", "slices", "--size", "16"]
+EVALUATE = ["evaluate", "net.pth", "--data", "slices", "--size", "16"]
+EXPORT = ["export", "net.pth", "new.safetensors"]
 COMMANDS = {
     "an unknown command": (["paint"], "No such command 'paint'"),
     "an unknown option": (["train", "--speed"], "--speed"),
     "a folder that is not there": (["data", "check", "nowhere"], "which is no folder"),
+    "a folder one level too low": (["data", "check", "slices/train"], "pass the folder above it"),
+    "a folder one level too high": (["data", "check", "."], "pass the folder in it"),
+    "a file for a folder": (["data", "check", "net.pth"], "which is no folder"),
     "weights that are not there": (["evaluate", "none.pth"], "none.pth"),
     "negative noise": (["evaluate", "none.pth", "--noise-level", "-1"], "-1"),
+    "noise without a number": ([*TRAIN, "--noise-level", "nan"], "noise_level must be finite"),
+    "endless noise": ([*TRAIN, "--noise-level", "1e999"], "noise_level must be finite"),
     "no steps": (["train", "--steps", "0"], "0"),
+    "a negative seed": (["train", "--seed", "-1"], "-1"),
     "a kernel that is no table": (["train", "--kernel", "word.txt"], "word.txt"),
     "a kernel that is not there": (["train", "--kernel", "none.txt"], "none.txt"),
+    "a kernel of complex numbers": ([*TRAIN, "--kernel", "complex.npy"], "of another kind"),
+    "an archive for a kernel": ([*TRAIN, "--kernel", "archive.npy"], "of another kind"),
+    "a kernel with code in it": ([*TRAIN, "--kernel", "code.npy"], "allow_pickle=False"),
+    "a kernel of words": ([*TRAIN, "--kernel", "words.npy"], "does not hold a table of numbers"),
+    "a kernel larger than any memory": ([*TRAIN, "--kernel", "vast.npy"], "Unable to allocate"),
+    "a kernel with a torn header": ([*TRAIN, "--kernel", "torn.npy"], "does not hold a table"),
+    "a kernel beyond every number": ([*TRAIN, "--kernel", "huge.txt"], "kernel must be finite"),
     "a preset that is not there": (["train", "--preset", "fast"], "fast"),
     "a size too small to score": (["evaluate", "none.pth", "--size", "4"], "4"),
+    "a size beyond every memory": ([*TRAIN[:-1], "99999999"], "data_shape must be a positive"),
+    "more filters than memory": ([*TRAIN, "--n-filters", "999999999999"], "not enough memory"),
+    "more processes than pictures": (
+        [*TRAIN, "--devices", "1000"],
+        "1000 processes cannot share a batch of 16 pictures; use at most 16",
+    ),
+    "weights by the name of their description": (
+        ["train", "new.json"],
+        "OUT must end in .pth, got new.json",
+    ),
+    "weights by the name of their checkpoint": (["train", "new.ckpt"], "OUT must end in .pth"),
+    "weights without an ending": (["train", "noise0.05"], "OUT must end in .pth, got noise0.05"),
+    "weights that are there": (["train", "net.pth"], "net.pth exists already"),
+    "scores over the weights": (
+        [*EVALUATE, "--json", "net.pth"],
+        "net.pth is the network or its description; name another file",
+    ),
+    "scores over the description": (
+        [*EVALUATE, "--json", "net.json"],
+        "net.json is the network or its description; name another file",
+    ),
+    "nothing to go on with": ([*TRAIN, "--resume"], "there is no unfinished run new.ckpt"),
     "DICOM from nowhere": (["data", "import", "nowhere", "out"], "SRC must be a folder"),
+    "DICOM from slices": (["data", "import", "slices", "out"], "SRC: no CT slices in slices"),
+    "DICOM into a file": (["data", "import", "slices", "net.pth"], "'net.pth' is a file"),
+    "a window from white to black": (
+        ["data", "import", "slices", "out", "--window", "9"],
+        "--window",
+    ),
+    "slices where slices are": (["data", "make", "--root", "slices"], "slices has a folder train"),
     "nothing to export": (["export", "none.pth", "out.safetensors"], "none.pth"),
+    "export over the weights": (["export", "net.pth", "net.pth"], "OUT must end in .safetensors"),
 }
+
+
+def network_with(folder: Path, description: str | None = None) -> None:
+    torch.manual_seed(0)
+    save_weights(SimpleCNN(1, 1, 2), folder / "net.pth")
+    if description is not None:
+        (folder / "net.json").write_text(description)
+    for number, split in enumerate(("train", "test")):
+        (folder / "slices" / split / f"P{number}").mkdir(parents=True)
+        png(folder / "slices" / split / f"P{number}" / "1.png", Image.fromarray(GREY))
+
+
+def bad_kernels(folder: Path) -> None:
+    (folder / "word.txt").write_text("blur")
+    (folder / "huge.txt").write_text("1 1e300")
+    np.save(folder / "complex.npy", 1j * np.ones((3, 3)))
+    np.save(folder / "words.npy", np.array([["a", "b"]]))
+    np.save(folder / "code.npy", np.array([object()]), allow_pickle=True)
+    with (folder / "archive.npy").open("wb") as file:
+        np.savez(file, kernel=np.ones((3, 3)))
+    with (folder / "vast.npy").open("wb") as file:
+        header = {"descr": "<f8", "fortran_order": False, "shape": (10**7, 10**7)}
+        np.lib.format.write_array_header_1_0(file, header)
+    np.save(folder / "torn.npy", np.ones((3, 3)))
+    whole = (folder / "torn.npy").read_bytes()
+    (folder / "torn.npy").write_bytes(whole.replace(b"(3, 3)", b"(9**9,"))
+
+
+def given(*typed: str) -> str:
+    """What a command that is refused says."""
+    result = CliRunner().invoke(main, typed)
+    assert isinstance(result.exception, SystemExit), repr(result.exception)
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    return result.output
 
 
 @pytest.mark.parametrize(("typed", "answer"), COMMANDS.values(), ids=COMMANDS.keys())
 def test_commands(tmp_path, monkeypatch, typed, answer):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "word.txt").write_text("blur")
-    result = CliRunner().invoke(main, typed)
-    assert result.exit_code == 2, result.output
-    assert answer in result.output
-    assert "Traceback" not in result.output
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["word.txt"]
+    network_with(tmp_path)
+    bad_kernels(tmp_path)
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    assert answer in given(*typed)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == before
+
+
+DESCRIPTIONS = {
+    "a list": "[]",
+    "nothing": "null",
+    "no text": "\0\x01",
+    "cut short": '{"architecture": {"n_fil',
+    "a list in a list in a list": "[" * 100_000,
+    "another network": '{"architecture": {"layers": 3}}',
+    "no architecture": '{"architecture": [32, 3]}',
+    "a residual network, perhaps": '{"architecture": {"residual": "yes"}}',
+    "a head that there is not": '{"architecture": {"final_activation": 3}}',
+}
+KERNELS = {
+    "a word": '{"kernel": "motion"}',
+    "rows of several lengths": '{"kernel": [[1, 2], [3]]}',
+    "no rows": '{"kernel": []}',
+    "NaN": '{"kernel": [[NaN]]}',
+    "no table": '{"kernel": {"size": 3}}',
+}
+TRAININGS = {
+    "without a noise level": '{"recipe": {}}',
+    "noise in words": '{"recipe": {"noise_level": "much"}}',
+    "noise without a number": '{"recipe": {"noise_level": NaN}}',
+    "a kernel that is a number": '{"recipe": {"noise_level": 0.1}, "kernel": 3}',
+    "a blur that is a number": '{"recipe": {"noise_level": 0.1}, "blur": 3}',
+    "a blur of another kind": '{"recipe": {"noise_level": 0.1}, "blur": {"focus": 1}}',
+}
+BESIDE = [(EVALUATE, told) for told in (DESCRIPTIONS | KERNELS).items()]
+BESIDE += [(EXPORT, told) for told in (DESCRIPTIONS | TRAININGS).items()]
+
+
+@pytest.mark.parametrize(
+    ("typed", "description"),
+    [(typed, text) for typed, (_, text) in BESIDE],
+    ids=[f"{typed[0]}: {name}" for typed, (name, _) in BESIDE],
+)
+def test_a_description_of_nonsense(tmp_path, monkeypatch, typed, description):
+    """What stands beside weights came from somewhere, as the weights did."""
+    monkeypatch.chdir(tmp_path)
+    network_with(tmp_path, description)
+    said = given(*typed)
+    assert said.startswith("Error: ")
+    assert len(said) < 400
+    assert not (tmp_path / "new.safetensors").exists()
+
+
+FOLDERS: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "nothing": (lambda f: None, "no slices"),
+    "pictures without a patient": (
+        lambda f: png(f / "1.png", Image.fromarray(GREY)),
+        "holds pictures itself, so it is a patient's folder; pass the folder above it",
+    ),
+    "one folder too many": (
+        lambda f: placed(f / "set" / "P" / "1.png"),
+        "is one level too high: the slices' folder is",
+    ),
+    "hidden ones only": (lambda f: placed(f / ".P" / "1.png"), "no slices"),
+    "hidden pictures only": (lambda f: placed(f / "P" / ".1.png"), "no slices"),
+    "other files only": (lambda f: placed(f / "P" / "1.jpg"), "no slices"),
+    "folders called like pictures": (lambda f: (f / "P" / "1.png").mkdir(parents=True), "no slic"),
+    "a folder that leads to itself": (lambda f: (f / "P").symlink_to(f / "P"), "no slices"),
+    "a folder that leads back": (lambda f: (f / "P").symlink_to(f), "no slices"),
+    "two folders that lead to each other": (
+        lambda f: ((f / "A").symlink_to(f / "B"), (f / "B").symlink_to(f / "A")),
+        "no slices",
+    ),
+}
+
+
+def placed(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return png(path, Image.fromarray(GREY))
+
+
+@pytest.mark.parametrize(("make", "told"), FOLDERS.values(), ids=FOLDERS.keys())
+def test_folders_without_slices(tmp_path, make, told):
+    (tmp_path / "data").mkdir()
+    make(tmp_path / "data")
+    with pytest.raises(FileNotFoundError) as refusal:
+        MayoDataset(tmp_path / "data", 16)
+    assert told in str(refusal.value)
+
+
+def test_a_loop_beside_slices_is_entered_once(tmp_path):
+    """A link back to the folder is a patient of folders: it holds no pictures itself."""
+    placed(tmp_path / "P" / "1.png")
+    (tmp_path / "P" / "again").symlink_to(tmp_path)
+    (tmp_path / "Q").symlink_to(tmp_path)
+    assert len(MayoDataset(tmp_path, 16, cache=False)) == 1
+
+
+def test_a_picture_that_may_not_be_read_is_named(tmp_path):
+    path = placed(tmp_path / "P" / "1.png")
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("who runs this may read everything")
+    with pytest.raises(PermissionError, match=r"1\.png"):
+        MayoDataset(tmp_path, 16)[0]
 
 
 def test_weights_where_a_folder_stands(tmp_path):

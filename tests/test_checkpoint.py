@@ -6,12 +6,13 @@ import os
 import pickle
 import platform
 import re
+import time
 
 import pytest
 import torch
 from filelock import FileLock
 
-from ippy import checkpoint
+from ippy import checkpoint, locks
 from ippy.checkpoint import (
     Progress,
     fingerprint,
@@ -144,6 +145,24 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
             load_checkpoint(tmp_path / f"{name}.ckpt", IDENTITY, *fresh())
 
 
+def test_a_flipped_bit_never_comes_back_as_a_weight(tmp_path):
+    path = tmp_path / "run.ckpt"
+    save(path)
+    whole, (saved, optimiser) = path.read_bytes(), fresh()
+    load_checkpoint(path, IDENTITY, saved, optimiser)
+    for place in range(64, len(whole), 251):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
+        model, optimiser = fresh()
+        before = copy.deepcopy(model.state_dict())
+        try:
+            load_checkpoint(path, IDENTITY, model, optimiser)
+        except ValueError:
+            same_as = before
+        else:  # what is between the records means nothing
+            same_as = saved.state_dict()
+        assert all(torch.equal(model.state_dict()[name], same_as[name]) for name in same_as)
+
+
 def test_a_file_that_cannot_be_read_is_not_called_damaged(tmp_path):
     (tmp_path / "run.ckpt").mkdir()
     with pytest.raises(OSError, match=r"Is a directory|Permission denied"):
@@ -188,7 +207,8 @@ def test_a_run_that_cannot_be_kept_says_what_to_do(tmp_path, monkeypatch):
 
 def test_a_checkpoint_is_held_by_one_at_a_time(tmp_path):
     path = tmp_path / "deep" / "run.ckpt"
-    who = f"process {os.getpid()} on {platform.node()} is training with checkpoint {path}; wait"
+    me = f"process {os.getpid()} on {platform.node()}"
+    who = f"{me} is training with checkpoint {path}, since {time.strftime('%Y-')}"
     with held(path):
         for _ in range(2):
             with pytest.raises(ValueError, match=re.escape(who)), held(path):
@@ -206,16 +226,16 @@ def test_a_checkpoint_is_held_by_one_at_a_time(tmp_path):
 
 
 def test_a_lock_is_given_back_not_only_forgotten(tmp_path, monkeypatch):
-    locks = []
+    made = []
 
     def kept(path):
-        locks.append(FileLock(path))
-        return locks[-1]
+        made.append(FileLock(path))
+        return made[-1]
 
-    monkeypatch.setattr(checkpoint, "FileLock", kept)
+    monkeypatch.setattr(locks, "FileLock", kept)
     with held(tmp_path / "run.ckpt"):
-        assert locks[0].is_locked
-    assert not locks[0].is_locked
+        assert made[0].is_locked
+    assert not made[0].is_locked
 
 
 def test_holding_clears_away_what_was_half_written(tmp_path):
@@ -294,6 +314,12 @@ def test_histories_are_json_lines(tmp_path):
     write_history(history, tmp_path / "h.jsonl")
     assert (tmp_path / "h.jsonl").read_text().splitlines()[0] == '{"step": 1, "loss": 0.1}'
     assert read_history(tmp_path / "h.jsonl") == history
+
+
+def test_a_damaged_history_is_named(tmp_path):
+    (tmp_path / "h.jsonl").write_text('{"step": 1}\n{"st')
+    with pytest.raises(ValueError, match=r"the history .*h\.jsonl is damaged .*; delete it"):
+        read_history(tmp_path / "h.jsonl")
 
 
 def test_fingerprint_tells_operators_apart():

@@ -529,8 +529,8 @@ def test_tune_passes_its_settings_on() -> None:
     ("dataset", "values", "slices", "message"),
     [
         ([torch.zeros(1, 8, 8)], [], 8, "values must hold at least one number"),
-        ([], [1], 8, "dataset not empty, got 8 and 0 slices"),
-        ([torch.zeros(1, 8, 8)], [1], 0, "slices must be positive"),
+        ([], [1], 8, "dataset must hold at least one slice"),
+        ([torch.zeros(1, 8, 8)], [1], 0, "slices must be a positive integer, got 0"),
     ],
 )
 def test_tuning_on_nothing_is_refused(dataset, values, slices: int, message: str) -> None:

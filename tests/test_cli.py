@@ -20,6 +20,7 @@ from ippy.cli import main
 from ippy.data import MayoDataset, hold_out
 from ippy.distribution import Alone
 from ippy.evaluation import evaluate
+from ippy.locks import only_one
 from ippy.metrics import psnr, ssim
 from ippy.models import SimpleCNN, load_weights, save_weights
 from ippy.operators import Blurring
@@ -147,6 +148,13 @@ def test_data_make_writes_to_a_new_folder(root: Path, monkeypatch: pytest.Monkey
     assert "6 slices to train on, 3 to test on: mine" in text
     assert "--data mine" in text
     assert "mine has a folder train already" in refused("data", "make", "--root", "mine")
+
+
+def test_data_make_is_not_done_twice_at_once(root: Path) -> None:
+    with only_one(Path("new/.making.lock"), "making slices in", "--root new"):
+        said = refused("data", "make", "--root", "new")
+    assert f"process {os.getpid()} on " in said and "is making slices in --root new, since" in said
+    assert not list(Path("new").iterdir())
 
 
 def test_data_check_describes_a_sound_folder(root: Path) -> None:
@@ -424,6 +432,25 @@ def test_several_processes_without_lightning_are_refused_in_a_sentence(
     monkeypatch.setitem(sys.modules, "lightning_fabric", None)
     text = refused("train", "--data", root, "--size", SIZE, "--devices", 2)
     assert text.startswith("Error: training in more than one process needs Lightning Fabric: pip")
+
+
+def test_a_process_whose_fellow_is_gone_says_so(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Second(Alone):
+        global_rank, world_size = 1, 2
+
+    def broken(*arguments: object, **settings: object) -> list:
+        raise RuntimeError(message)
+
+    monkeypatch.setattr("ippy.distribution.engine", lambda *_: Second())
+    monkeypatch.setattr("ippy.training.train", broken)
+    command = ("train", "--data", root, "--size", SIZE, "--devices", 2)
+    message = "[../third_party/gloo/gloo/transport/tcp/pair.cc:547] Connection closed by peer"
+    assert refused(*command) == "Error: another process of this training has ended; it says why"
+    message = "size mismatch for conv1.weight"
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        ippy(*command)
 
 
 def test_train_makes_the_books_weights_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -561,6 +561,25 @@ def test_every_module_that_draws_is_in_the_hash():
         assert {name for name in imports if name and name.startswith("ippy")} <= drawing
 
 
+@pytest.mark.slow
+def test_a_script_without_a_guard_gets_its_embedded_data(tmp_path):
+    """Each process that draws runs such a script once more, and must not wait for the first one."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from functools import partial\n"
+        "from ippy import phantoms\n"
+        "few = dict(train_patients=1, train_slices=1, test_patients=1, test_slices=1)\n"
+        "phantoms.write_dataset = partial(phantoms.write_dataset, **few, size=32, workers=2)\n"
+        "from ippy.data import MayoDataset, embedded_data\n"
+        "print(len(MayoDataset(embedded_data() / 'test', 32)))\n"
+    )
+    environment = {**os.environ, "IPPY_CACHE": str(tmp_path / "cache")}
+    result = subprocess.run(
+        [sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert result.stdout == "1\n", result.stderr[-2000:]
+
+
 def test_no_room_for_the_embedded_data(tmp_path, calls, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("IPPY_CACHE", str(tmp_path / "file"))

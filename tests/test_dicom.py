@@ -1,7 +1,9 @@
 """DICOM in, the course's folders out: on a scanner's tree made here, and on pydicom's own files."""
 
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from ippy.cli import main
 from ippy.data import MayoDataset
 from ippy.dicom import convert, default_test, folder_name, survey, to_grey
+from ippy.locks import only_one
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 PROJECTION = "1.2.840.10008.5.1.4.1.1.66"  # raw data storage
@@ -198,7 +201,9 @@ def test_pictures_of_other_origin_are_never_overwritten(scans, tmp_path):
     assert mine.read_bytes() == b"mine"
 
 
-@pytest.mark.parametrize("patient", ["../../escaped", "/etc/x", "..", "a\\b", "C:x", "über"])
+@pytest.mark.parametrize(
+    "patient", ["../../escaped", "/etc/x", "..", "a\\b", "C:x", "über", "a\0b"]
+)
 def test_a_patients_name_cannot_leave_the_folder(tmp_path, patient):
     write_slice(tmp_path / "in" / "1.dcm", flat(0), patient=patient)
     convert(survey(tmp_path / "in"), tmp_path / "a" / "out")
@@ -212,6 +217,71 @@ def test_two_patients_never_share_a_folder(tmp_path):
     write_slice(tmp_path / "2.dcm", flat(0), patient="A/1")
     with pytest.raises(ValueError, match="would both be called A-1"):
         survey(tmp_path)
+
+
+def test_two_patients_never_share_a_folder_on_a_disk_that_ignores_case(tmp_path):
+    write_slice(tmp_path / "1.dcm", flat(0), patient="c081")
+    write_slice(tmp_path / "2.dcm", flat(0), patient="C081")
+    with pytest.raises(ValueError, match="'c081' and 'C081' would both be called C081"):
+        survey(tmp_path)
+
+
+def test_a_name_longer_than_any_disk_takes_is_cut():
+    assert folder_name("x" * 300) == "x" * 100
+
+
+def written_over(path: Path, old: bytes, new: bytes) -> None:
+    content = path.read_bytes()
+    assert content.count(old) == 1 and len(old) == len(new)
+    path.write_bytes(content.replace(old, new))
+
+
+def test_a_header_that_makes_no_sense_is_damaged_and_the_rest_is_read(tmp_path):
+    """What stands where a number should is said of that one file."""
+    for number in range(5):
+        write_slice(
+            tmp_path / f"{number}.dcm", flat(0), position=1.5 + number, InstanceNumber=777 + number
+        )
+    written_over(tmp_path / "0.dcm", b"\\1.5", b"\\nan")
+    written_over(tmp_path / "1.dcm", b"\\2.5", b"\\a.b")
+    written_over(tmp_path / "2.dcm", b"\\3.5", b"\\inf")
+    found = survey(tmp_path)
+    assert [item.source.name for item in found.slices] == ["3.dcm", "4.dcm"]
+    assert sum(len(v) for k, v in found.skipped.items() if k.startswith("damaged")) == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_links_are_no_way_out_and_no_way_round(tmp_path):
+    """A folder that leads back to itself is entered once; a link to nowhere is reported."""
+    write_slice(tmp_path / "in" / "deep" / "1.dcm", flat(0))
+    (tmp_path / "in" / "deep" / "loop").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "self.dcm").symlink_to(tmp_path / "in" / "self.dcm")
+    (tmp_path / "in" / "gone.dcm").symlink_to(tmp_path / "gone")
+    found = survey(tmp_path / "in")
+    assert len(found.slices) == 1
+    assert sorted(p.name for v in found.skipped.values() for p in v) == ["gone.dcm", "self.dcm"]
+
+
+@pytest.mark.parametrize("line", ["5", "[]", "null", '{"file": "train/C081/0.png"}', "{"])
+def test_a_record_of_nonsense_costs_no_picture(scans, tmp_path, line):
+    found = survey(scans)
+    convert(found, tmp_path)
+    whole = pictures(tmp_path)
+    with (tmp_path / "import.json").open("a") as record:
+        record.write(line + "\n")
+    convert(found, tmp_path)
+    assert pictures(tmp_path) == whole
+
+
+def test_two_imports_into_one_folder_do_not_meet(scans, tmp_path):
+    arguments = ["data", "import", str(scans), str(tmp_path / "out")]
+    with only_one(tmp_path / "out" / ".import.lock", "importing into", "out"):
+        result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert f"Error: process {os.getpid()} on " in result.output
+    assert "is importing into " in result.output and "out, since 20" in result.output
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    assert not list((tmp_path / "out").glob(".*"))
 
 
 def test_of_several_series_the_largest_is_taken_and_doubles_are_left_out(tmp_path):

@@ -227,7 +227,9 @@ def test_two_processes_train_to_the_end(two):
 @pytest.mark.parametrize("optimiser", ["soap", "adam"])
 def test_two_processes_come_to_the_weights_of_one(two, alone, optimiser):
     weights, history = alone[optimiser]
-    results = [torch.load(two / f"same-{rank}.pth")[optimiser] for rank in (0, 1)]
+    results = [
+        torch.load(two / f"same-{rank}.pth", weights_only=True)[optimiser] for rank in (0, 1)
+    ]
     assert distance(results[0][0], results[1][0]) == 0
     print(f"{optimiser}: {distance(results[0][0], weights):.1e}")
     for theirs, entries in results:
@@ -241,7 +243,7 @@ def test_two_processes_come_to_the_weights_of_one(two, alone, optimiser):
 
 
 def test_shares_make_up_the_batch_of_one_process_bit_for_bit(two):
-    shares = [torch.load(two / f"same-{rank}.pth")["shares"] for rank in (0, 1)]
+    shares = [torch.load(two / f"same-{rank}.pth", weights_only=True)["shares"] for rank in (0, 1)]
     K = Blurring((SIZE, SIZE), kernel_type="motion", kernel_size=5, motion_angle=20)
     crops = training.make_crops(SimpleCNN(1, 1, 6), K, slices(), RECIPES["soap"])
     for step in range(7):
@@ -277,7 +279,7 @@ def test_one_process_goes_on_with_the_run_of_two(two, alone):
 
 def test_two_processes_go_on_with_the_run_of_one(two, alone):
     for rank in (0, 1):
-        weights, history = torch.load(two / f"resumed-{rank}.pth")
+        weights, history = torch.load(two / f"resumed-{rank}.pth", weights_only=True)
         assert distance(weights, alone["soap"][0]) < 1e-8
         assert [entry["step"] for entry in history] == [10, 20, 30, 40, 50]
 
@@ -299,6 +301,10 @@ def test_processes_that_do_not_see_the_same_are_refused(two):
 def test_a_failure_of_the_writer_ends_the_other_process_too(two):
     assert ended(two, "full_disk") == [1, 1]
     assert "the run cannot be kept in" in said(two, "full_disk")[0]
+    # The other one has no words of its own; a command then says whose words count.
+    error = said(two, "full_disk")[1].splitlines()[-1]
+    assert distribution.is_of_others(RuntimeError(error)), error
+    assert not distribution.is_of_others(RuntimeError("size mismatch for conv1.weight"))
     assert not list(two.glob("full.*"))
 
 

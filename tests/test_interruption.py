@@ -406,10 +406,17 @@ def test_a_second_signal_is_obeyed_at_once(tmp_path):
 
 
 @pytest.mark.usefixtures("loud")
-def test_a_signal_in_the_last_step_finds_the_run_done(tmp_path):
-    model, history = a_run(tmp_path / "run.ckpt", model=struck(12, signal.SIGINT))
-    assert history[-1]["step"] == 12
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_signal_in_the_last_step_is_obeyed_and_finds_the_run_done(tmp_path, kept):
+    path, model = tmp_path / "run.ckpt" if kept else None, struck(12, signal.SIGINT)
+    with pytest.raises(Interrupted, match="when all 12 steps were done; the model is trained"):
+        a_run(path, model=model)
     assert not model.training
+    assert_same(dict(model.state_dict()), dict(a_run()[0].state_dict()))
+    if kept:  # and the same call finds nothing left to do
+        again, history = a_run(path)
+        assert history[-1]["step"] == 12
+        assert_same(dict(again.state_dict()), dict(model.state_dict()))
 
 
 @pytest.fixture(scope="module")
@@ -520,6 +527,19 @@ def test_a_folder_that_becomes_read_only_costs_nothing_that_was_kept(
     code, said = nursery.do("keep_training", folder=handed_over, steps=24, nobody=True)
     assert code == 0, said
     assert_same(kept(handed_over), kept(unbroken(24)))
+
+
+def test_a_closed_lid_changes_nothing(nursery, unbroken, tmp_path):
+    """A process that sleeps in the middle of its training wakes up and comes to the same end."""
+    pid = nursery.start("keep_training", slow=0.005, folder=tmp_path, steps=24)
+    for _ in range(3):
+        until((tmp_path / "run.ckpt").exists)
+        time.sleep(0.05)
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.1)
+        os.kill(pid, signal.SIGCONT)
+    assert nursery.wait(pid) == 0
+    assert_same(kept(tmp_path), kept(unbroken(24)))
 
 
 def test_two_trainings_do_not_share_a_checkpoint(nursery, root, unbroken, tmp_path):

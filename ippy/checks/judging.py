@@ -16,37 +16,37 @@ WHOLE_BATCH = Mistake(
     "PSNR of the whole batch",
     "All images were thrown together: one number, where each image has its own.",
     "Take the mean over the axes of one image: flatten(1) leaves the first axis alone.",
-    "The loss in decibel",
+    "The loss in decibels",
 )
 NATURAL_LOGARITHM = Mistake(
     "natural logarithm",
     "The logarithm is the natural one; a decibel is made with the logarithm to base 10.",
     "torch.log10, not torch.log.",
-    "The loss in decibel",
+    "The loss in decibels",
 )
 FACTOR = Mistake(
     "factor 10 or 20",
     "The result is half or twice what it should be.",
     "10 belongs to squares, 10 log10(R² / MSE); 20 belongs to their roots, 20 log10(R / RMSE).",
-    "The loss in decibel",
+    "The loss in decibels",
 )
 DATA_RANGE = Mistake(
     "data range",
     "The R of your formula is not data_range, or it is not squared.",
     "Where the error is squared, R is squared. It is the argument, not 1 and not the maximum of x.",
-    "The loss in decibel",
+    "The loss in decibels",
 )
 SIGN = Mistake(
     "sign",
     "The sign is wrong: a better reconstruction must have the higher PSNR.",
     "The error belongs below the fraction bar.",
-    "The loss in decibel",
+    "The loss in decibels",
 )
 NO_MEAN_SQUARE = Mistake(
     "not the mean square",
     "The error inside the logarithm is not the mean of squares over the image.",
     "Not a sum, which grows with the picture, and not the mean of absolute values.",
-    "The loss in decibel",
+    "The loss in decibels",
 )
 CLIPPED = Mistake(
     "clipped",
@@ -77,7 +77,7 @@ POOLED = Mistake(
     "PSNR of the mean error",
     "This is the PSNR of the mean error; the mean of the PSNRs was asked for.",
     "First the logarithm, slice by slice, then the mean over the slices.",
-    "The loss in decibel",
+    "The loss in decibels",
 )
 MEAN_OF_MEANS = Mistake(
     "mean of batch means",

@@ -5,12 +5,17 @@ what it needs when it runs, so that `--help` and a mistyped option are answered 
 """
 
 import errno
+import io
+import sys
 from typing import Any
 
 import click
 
 from ippy.cli import data, dicom, evaluate, export, train
 from ippy.cli.shared import Refusal
+
+# No space left; the quota is used up; larger than this file system takes.
+FULL = {vars(errno)[name] for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name)}
 
 
 class Commands(click.Group):
@@ -19,6 +24,13 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            # A Cyrillic code page has no "×", and a name may hold bytes that are no text.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
+        return super().main(*arguments, **settings)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -26,7 +38,19 @@ class Commands(click.Group):
             # A closed pipe, as in `ippy data check | head`, is no mistake; click ends quietly.
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise Refusal(
+                    f"the disk is full ({error}); what was there before is whole: make room or "
+                    "choose another folder, then give the command again"
+                ) from error
             raise Refusal(str(error)) from error
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and "memory" not in str(error):
+                raise
+            raise Refusal(
+                f"there is not enough memory ({str(error).splitlines()[0][:100] or 'no details'}); "
+                "use a smaller --size or fewer --n-filters"
+            ) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,15 +55,26 @@ def make(root: Path | None) -> None:
       ippy data make --root slices
     """
     from ippy.data import SPLITS, embedded_data
+    from ippy.locks import only_one
     from ippy.phantoms import write_dataset
 
     if root is None:
         folder = embedded_data()
     else:
-        for split in SPLITS:
-            if (root / split).exists():
-                raise Refusal(f"--root: {root} has a folder {split} already; name a new folder")
-        folder = write_dataset(root, progress=not quiet())
+        with only_one(root / ".making.lock", "making slices in", f"--root {root}"):
+            for split in SPLITS:
+                if (root / split).exists():
+                    raise Refusal(f"--root: {root} has a folder {split} already; name a new folder")
+            # Under another name until they are complete: a part of them would pass for all.
+            unfinished = root / ".unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            try:
+                write_dataset(unfinished, progress=not quiet())
+                for split in SPLITS:
+                    (unfinished / split).rename(root / split)
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+        folder = root
     number = {split: len(list(folder.glob(f"{split}/*/*.png"))) for split in SPLITS}
     click.echo(f"{number['train']} slices to train on, {number['test']} to test on: {folder}")
     if root is not None:

@@ -55,12 +55,14 @@ def import_dicom(
     if importlib.util.find_spec("pydicom") is None:
         raise Refusal("reading DICOM files needs pydicom: pip install pydicom")
     from ippy.dicom import convert, default_test, report, survey
+    from ippy.locks import only_one
 
     found = survey(src, series, _bar("headers", "file"))
     if not found.slices:
         raise Refusal(_nothing(src, series, found))
     chosen = list(test) or default_test(found.patients)
-    counts = convert(found, dst, chosen, window, _bar("slices", "slice"))
+    with only_one(dst / ".import.lock", "importing into", f"{dst}"):
+        counts = convert(found, dst, chosen, window, _bar("slices", "slice"))
     click.echo(report(found, counts, chosen, dst))
     click.echo(f"To use them: --data {dst}, or set IPPY_DATA to that folder.")
 

@@ -85,6 +85,8 @@ def evaluate(
     from ippy.evaluation import evaluate
     from ippy.models import count_parameters
 
+    if json_file in (weights, weights.with_suffix(".json")):
+        raise Refusal(f"--json: {json_file} is the network or its description; name another file")
     level = course.NOISE_LEVEL if noise_level is None else noise_level
     described = read_description(weights)
     model, architecture = load(weights, described, head(final_activation, residual, padding_mode))
@@ -133,14 +135,18 @@ def read_description(weights: Path) -> dict[str, Any]:
     from ippy.weights import read_manifest
 
     own = weights.with_suffix(".json")
+    damaged = f"the description beside {weights} is damaged; delete it"
     try:
         if own.is_file():
-            return json.loads(own.read_text(encoding="utf-8"))
-        return read_manifest(weights.parent).get(weights.stem, {})
-    except json.JSONDecodeError as error:
-        raise Refusal(
-            f"the description beside {weights} is damaged ({error}); delete it"
-        ) from error
+            described = json.loads(own.read_text(encoding="utf-8"))
+        else:
+            described = read_manifest(weights.parent).get(weights.stem, {})
+        parts = [described, described.get("architecture", {}), described.get("recipe", {})]
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise Refusal(damaged) from error
+    if not all(isinstance(part, dict) for part in parts):
+        raise Refusal(damaged)
+    return described
 
 
 def load(
@@ -159,7 +165,11 @@ def load(
         raise Refusal(f"{weights} goes from {in_ch} to {out_ch} channels; slices have one")
     shape = {"in_ch": 1, "out_ch": 1, "n_filters": n_filters, "kernel_size": kernel_size}
     architecture = {**described.get("architecture", {}), **shape, **given}
-    return load_weights(SimpleCNN(**architecture), weights), architecture
+    try:
+        model = SimpleCNN(**architecture)
+    except TypeError as error:
+        raise Refusal(f"the description beside {weights} is damaged ({error}); delete it") from None
+    return load_weights(model, weights), architecture
 
 
 def classical_methods(thorough: bool) -> list[tuple[str, Callable[..., Any], list[float]]]:

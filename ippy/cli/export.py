@@ -45,11 +45,17 @@ def export(
     given = head(final_activation, residual, padding_mode)
     described = read_description(weights)
     model, architecture = load(weights, described, given)
-    training = trained_for(described)
+    try:
+        training = trained_for(described)
+        remark = in_words(training)
+    except (LookupError, TypeError, ValueError) as error:
+        raise Refusal(
+            f"the description beside {weights} is damaged ({error!r}); delete it"
+        ) from error
     content = to_safetensors(model, training)
     write_atomically(content, out)
     click.echo(f"{out}: {describe(architecture, count_parameters(model))}, {len(content):,} bytes")
-    click.echo(f"Trained for {in_words(training)}")
+    click.echo(f"Trained for {remark}")
 
 
 def trained_for(described: dict[str, Any]) -> dict[str, Any] | None:

@@ -131,9 +131,12 @@ def read_kernel(path: Path) -> Kernel:
     if path.suffix not in (".npy", ".txt"):
         raise Refusal(f"--kernel: the file must end in .npy or .txt, got {path}")
     try:
-        table = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, ndmin=2)
+        npy = path.suffix == ".npy"
+        table = np.load(path, allow_pickle=False) if npy else np.loadtxt(path, ndmin=2)
+        if not isinstance(table, np.ndarray) or np.iscomplexobj(table):
+            raise ValueError("its content is of another kind")
         kernel = table.astype(float)
-    except (ValueError, EOFError, UnicodeError) as error:
+    except Exception as error:  # what is damaged fails in all kinds of ways
         raise Refusal(f"--kernel: {path} does not hold a table of numbers ({error})") from error
     if kernel.ndim != 2 or kernel.size == 0:
         raise Refusal(f"--kernel: {path} must hold rows of numbers, got the shape {kernel.shape}")
@@ -149,7 +152,11 @@ def blur(kernel: Kernel | None, source: str, size: int) -> tuple[Blurring, str]:
 
     if kernel is None:
         return blurring((size, size)), in_words(**BLUR)
-    K = Blurring((size, size), kernel=torch.tensor(kernel))
+    try:
+        table = torch.tensor(kernel, dtype=torch.float32)
+    except (TypeError, ValueError) as error:
+        raise Refusal(f"the kernel, {source}, is no table of numbers ({error})") from error
+    K = Blurring((size, size), kernel=table)
     return K, f"kernel of {K.kernel.shape[-2]}×{K.kernel.shape[-1]}, {source}"
 
 

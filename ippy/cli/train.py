@@ -90,7 +90,7 @@ OUT = Path("runs/CNN.pth")
     help="Make the book's own weights of that name again (all: all of them), on --data if given.",
 )
 def train(out: Path | None, names: tuple[str, ...], **settings: Any) -> None:
-    """Train a network to undo a blur, and write its weights to OUT [default: runs/CNN.pth].
+    """Train a network to undo a blur, and write its weights to OUT, a .pth file [runs/CNN.pth].
 
     Beside OUT stand its description (.json), the loss as it went (.jsonl) and a picture of it
     (.png); while the training is unfinished, a checkpoint (.ckpt). Ctrl-C keeps the run.
@@ -154,6 +154,8 @@ def run(
     from ippy.data import hold_out
     from ippy.models import SimpleCNN, count_parameters, save_weights
 
+    if out.suffix != ".pth":  # so that nothing that stands beside it bears its name
+        raise Refusal(f"OUT must end in .pth, got {out}")
     checkpoint = out.with_suffix(".ckpt")
     first = distribution.is_first_process()
     say = click.echo if first else silence
@@ -162,6 +164,11 @@ def run(
     level = course.NOISE_LEVEL if noise_level is None else noise_level
     how = replace(recipe.preset(preset), noise_level=level, seed=seed)
     how = how if steps is None else replace(how, steps=steps)
+    if devices * nodes > how.batch_size:  # before so many processes are started
+        raise Refusal(
+            f"--devices, --nodes: {devices * nodes} processes cannot share a batch of "
+            f"{how.batch_size} pictures; use at most {how.batch_size}"
+        )
     kernel = None if kernel_file is None else read_kernel(kernel_file)
     K, name = blur(kernel, f"{kernel_file}", size)
     architecture: dict[str, Any] = {"in_ch": 1, "out_ch": 1, "n_filters": n_filters}
@@ -200,9 +207,12 @@ def run(
         number = getattr(stopped, "signal", signal.SIGINT)
         # A launcher would take another failure for the cause, and kill the first process.
         raise SystemExit(128 + number if first else 0) from None
+    except RuntimeError as error:
+        if engine.world_size == 1 or not distribution.is_of_others(error):
+            raise
+        raise Refusal("another process of this training has ended; it says why") from error
     if not first:
         return
-    save_weights(model, out)
     last = history[-1]
     description = {
         "architecture": architecture,
@@ -211,8 +221,15 @@ def run(
         "data": f"{train_set.data_path}",
         "seconds": round(last["seconds"], 1),
     }
-    write_json(description, out.with_suffix(".json"))
-    draw(history, out.with_suffix(".png"))
+    try:
+        save_weights(model, out)
+        write_json(description, out.with_suffix(".json"))
+        draw(history, out.with_suffix(".png"))
+    except OSError as error:
+        raise Refusal(
+            f"{out} cannot be written with all that belongs to it ({error.strerror or error}); "
+            f"the trained network is whole in {checkpoint}: make room, then use --resume"
+        ) from error
     checkpoint.unlink(missing_ok=True)
     minutes, seconds = divmod(round(last["seconds"]), 60)
     click.echo(
