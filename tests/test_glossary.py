@@ -90,5 +90,5 @@ def test_every_letter_of_the_glossary_is_in_the_table_of_notation():
 
 
 def test_glossary_and_notation_point_to_each_other():
-    assert "(notation.md)" in (BOOK / "glossary.md").read_text()
-    assert "(glossary.md)" in (BOOK / "notation.md").read_text()
+    assert "(notation.md)" in (BOOK / "glossary.md").read_text(encoding="utf-8")
+    assert "(glossary.md)" in (BOOK / "notation.md").read_text(encoding="utf-8")

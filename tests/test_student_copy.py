@@ -74,7 +74,7 @@ def test_every_picture_and_page_that_a_notebook_shows_is_there(copy: Path):
 
 
 def test_the_glossary_can_be_read_as_plain_markdown(copy: Path):
-    text = (copy / "glossary.md").read_text()
+    text = (copy / "glossary.md").read_text(encoding="utf-8")
     assert "\n**adjoint**\n\nSymbol $K^\\top$" in text
     assert "Kingma and Ba, 2015" in text
     for left in (":::", "{term}", "{cite"):
@@ -82,7 +82,7 @@ def test_the_glossary_can_be_read_as_plain_markdown(copy: Path):
 
 
 def test_what_notebooks_import_is_in_the_requirements(copy: Path):
-    lines = (copy / "requirements.txt").read_text().splitlines()
+    lines = (copy / "requirements.txt").read_text(encoding="utf-8").splitlines()
     needed = {re.split(r"[<>=!;\[ ]", line)[0].lower() for line in lines}
     packages = importlib.metadata.packages_distributions()
     for path in copy.glob("*.ipynb"):
