@@ -37,8 +37,13 @@ def change(new: str, root: Path = ROOT) -> list[Path]:
     old, changed = current(root), []
     for path in files(root):
         text = path.read_text(encoding="utf-8")
-        if old in text and old != new:
-            path.write_text(text.replace(old, new), encoding="utf-8")
+        replaced = text.replace(old, new)
+        if path.name == "_config.yml":
+            # Colab opens notebooks from GitHub only; asked for another button, the build stops.
+            button = "colab_url: " if urlsplit(new).hostname == "github.com" else "# colab_url: "
+            replaced = re.sub(r"(?<=^  )(?:# )?colab_url: ", button, replaced, flags=re.MULTILINE)
+        if replaced != text:
+            path.write_text(replaced, encoding="utf-8", newline="\n")
             changed.append(path)
     return changed
 

@@ -12,6 +12,7 @@ The student's copy, the assignments and the book without solutions are all made 
 here.
 """
 
+import base64
 import copy
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,8 @@ DIRECTIVE = re.compile(
     r"^:::\{(exercise|solution)-(start|end)\}[ ]*(.*)\n((?:[ ]*:[\w-]+:.*\n)*):::[ ]*$\n*",
     re.MULTILINE,
 )
+SOLUTION = "#### Solution of exercise"
+DRAWING = re.compile(r"\]\(figures/([\w-]+)\.svg\)")
 # A solution in another form would be left in what students get.
 OTHER_FORM = re.compile(r"^[:`]{3,}\{(?:exercise|solution)\}|<summary>\s*Solution", re.MULTILINE)
 
@@ -126,22 +129,24 @@ def read_exercises(notebook: Any, chapter: int | None = None) -> list[Exercise]:
 
 def without_solutions(notebook: Any) -> Any:
     """A copy of the notebook in which no solution is left; all else stays as it is."""
-    return _rewritten(notebook, lambda mark: None if mark.kind == "solution" else mark)
+    return _rewritten(notebook, lambda mark: mark)
 
 
-def in_plain_markdown(notebook: Any, chapter: int | None = None) -> Any:
-    """A copy without solutions whose exercises begin with a heading.
+def in_plain_markdown(notebook: Any, chapter: int | None = None, solutions: bool = False) -> Any:
+    """A copy whose exercises begin with a heading; its solutions too, if they are kept.
 
     JupyterLab and Colab do not know the book's directives.
     """
     numbers = {e.label: e.number for e in read_exercises(notebook, chapter)}
 
     def heading(mark: Mark) -> str | None:
-        if mark.kind == "solution" or mark.where == "end":
+        if mark.where == "end":
             return None
+        if mark.kind == "solution":
+            return f"{SOLUTION} {numbers[mark.label]}"
         return f'<a id="{mark.label}"></a>\n\n### Exercise {numbers[mark.label]}. {mark.argument}'
 
-    result = _rewritten(notebook, heading)
+    result = _rewritten(notebook, heading, solutions)
     for cell in result.cells:
         if cell.cell_type == "markdown":
             cell.source = without_roles(cell.source)
@@ -184,6 +189,24 @@ def _surname(name: str) -> str:
     return plain.split(",")[0].strip() if "," in plain else plain.split()[-1]
 
 
+def with_drawings(notebook: Any) -> Any:
+    """A copy that holds its drawings, so that it shows them wherever it is taken.
+
+    As PNG in the text: Colab shows neither an SVG there nor anything attached to a cell. See
+    `figures/raster.py`.
+    """
+    result = copy.deepcopy(notebook)
+    for cell in result.cells:
+        if cell.cell_type == "markdown":
+            cell.source = DRAWING.sub(_drawing, cell.source)
+    return result
+
+
+def _drawing(match: re.Match[str]) -> str:
+    content = (BOOK / "figures" / "png" / f"{match[1]}.png").read_bytes()
+    return f"](data:image/png;base64,{base64.b64encode(content).decode()})"
+
+
 def without_outputs(notebook: Any) -> Any:
     """A copy whose code cells have not been run."""
     result = copy.deepcopy(notebook)
@@ -193,8 +216,13 @@ def without_outputs(notebook: Any) -> Any:
     return result
 
 
-def _rewritten(notebook: Any, replace: Callable[[Mark], Mark | str | None]) -> Any:
-    """A copy in which each directive is kept, replaced by text or dropped, without solutions."""
+def _rewritten(
+    notebook: Any, replace: Callable[[Mark], Mark | str | None], solutions: bool = False
+) -> Any:
+    """A copy in which each directive is kept, replaced by text or dropped.
+
+    It has no solutions, unless they are asked for.
+    """
     read_exercises(notebook)  # what is not in order could leave a solution behind
     result = copy.deepcopy(notebook)
     cells, inside = [], False
@@ -209,10 +237,11 @@ def _rewritten(notebook: Any, replace: Callable[[Mark], Mark | str | None]) -> A
                 if not inside:
                     kept.append(text)
                 continue
-            new = replace(piece)
+            hidden = piece.kind == "solution" and not solutions
+            new = None if hidden else replace(piece)
             if new is not None:
                 kept.append(text if isinstance(new, Mark) else f"{new}\n\n")
-            inside = piece.kind == "solution" and piece.where == "start"
+            inside = hidden and piece.where == "start"
         source = "".join(kept).strip("\n")
         if source.strip():
             cell.source = source

@@ -2,7 +2,7 @@
 
     python run.py student FOLDER
 
-The folder holds the notebooks with their figures, the package `ippy` with its weights, the list of
+The folder holds the notebooks, drawings within, the package `ippy` with its weights, the list of
 what has to be installed, and a README. Run it again after the book has changed: what a student has
 changed meanwhile is never overwritten, and the last lines say which files these are.
 """
@@ -50,7 +50,7 @@ def student_notebook(path: Path) -> str:
         notebook = exercises.in_plain_markdown(notebook, exercises.chapter_of(path))
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
-    notebook = exercises.without_outputs(notebook)
+    notebook = exercises.with_drawings(exercises.without_outputs(notebook))
     for cell in notebook.cells:
         # The code of a question gives its answer away; JupyterLab folds it.
         if {"remove-input", "hide-input"} & set(exercises.tags(cell)):
@@ -83,8 +83,6 @@ def contents() -> Iterator[tuple[str, bytes]]:
         yield path.name, student_notebook(path).encode()
     for name in PAGES:
         yield name, student_page(book / name).encode()
-    for path in sorted([*(book / "figures").glob("*.svg"), *(book / "figures").glob("*.png")]):
-        yield f"figures/{path.name}", path.read_bytes()
     for path in sorted((ROOT / "ippy").rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             yield path.relative_to(ROOT).as_posix(), path.read_bytes()

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "book"))
@@ -57,6 +58,18 @@ def test_one_command_changes_it_everywhere(tmp_path):
     assert address.current(tmp_path) == new
     assert not [p for p in address.files(tmp_path) if old in p.read_text(encoding="utf-8")]
     assert address.change(new, tmp_path) == []
+
+
+@pytest.mark.parametrize(("host", "there"), [("github.com", True), ("gitlab.com", False)])
+def test_colab_has_a_button_where_it_can_open_the_notebooks(tmp_path, host, there):
+    """For another host the theme warns, and a warning stops the build."""
+    for name in ("_config.yml", "README.md", "CITATION.cff"):
+        shutil.copy(ROOT / name, tmp_path)
+    address.change("https://gitlab.com/a/b", tmp_path)
+    address.change(f"https://{host}/someone/course", tmp_path)
+    settings = yaml.safe_load((tmp_path / "_config.yml").read_text(encoding="utf-8"))
+    assert ("colab_url" in settings["launch_buttons"]) == there
+    assert "binderhub_url" in settings["launch_buttons"]
 
 
 @pytest.mark.parametrize("url", ["github.com/a/b", "http://github.com/a/b", "https://github.com/a"])

@@ -88,5 +88,13 @@ def test_expect_is_silent_in_another_setting(
         monkeypatch.setitem(course.BLUR, "motion_angle", 70.0)
     else:
         monkeypatch.setattr(course, "NOISE_LEVEL", 0.05)
+    reread = other_data / "reread.txt"
+    monkeypatch.setenv("IPPY_REREAD", str(reread))
+    course.expect(1.0, about=1.0, within=0.05, what="a number that holds")
+    assert not reread.exists()
     course.expect(2.0, about=1.0, within=0.05, what="a number")
+    monkeypatch.delenv("IPPY_REREAD")
+    course.expect(3.0, about=1.0, within=0.05, what="another")
     assert capsys.readouterr().out == ""
+    line = "a number: the book has 1 (within 0.05), here it is 2\n"
+    assert reread.read_text(encoding="utf-8") == line  # the build lists it

@@ -1,11 +1,16 @@
 """Exercises as they are read from a notebook, and what is left when solutions are taken out."""
 
+import base64
+import hashlib
+import io
+import re
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book"))
@@ -135,3 +140,44 @@ def test_every_work_of_the_bibliography_has_authors_and_a_year():
     known = exercises._bibliography()
     assert len(known) == text.count("\n@") + text.startswith("@")
     assert known["islam2020position"] == ("Islam et al.", "2020")
+
+
+def test_solutions_get_a_heading_where_they_are_kept():
+    made = exercises.in_plain_markdown(chapter(), 3, solutions=True)
+    text = "\n".join(sources(made))
+    assert "#### Solution of exercise 3.1\n\nsecret words" in text
+    assert "#### Solution of exercise 3.2\n\nsecret reason" in text
+    assert "secret code" in text and ":::" not in text
+    order = [text.index(words) for words in ("Write it.", "secret words", "Why pad?", "Further")]
+    assert order == sorted(order)
+    assert "Solution" not in "\n".join(sources(exercises.in_plain_markdown(chapter(), 3)))
+
+
+def test_a_notebook_that_holds_its_drawings_is_a_copy_and_small_as_it_was_before():
+    made = notebook("before ![a ring](figures/ring.svg) after ![b](figures/ring.svg)")
+    before = sources(made)
+    (source,) = sources(exercises.with_drawings(made))
+    assert sources(made) == before
+    alt, data = re.findall(r"!\[([^]]*)\]\(data:image/png;base64,([^)]+)\)", source)[0]
+    assert alt == "a ring" and source.startswith("before ") and source.count("data:image") == 2
+    picture = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert picture.size == (660, 678)  # the drawing has 440 × 452
+
+
+def test_every_drawing_has_a_png_of_its_newest_state():
+    drawings = sorted((exercises.BOOK / "figures").glob("*.svg"))
+    pictures = {path.stem: path for path in (exercises.BOOK / "figures" / "png").glob("*.png")}
+    assert set(pictures) == {drawing.stem for drawing in drawings}
+    for drawing in drawings:
+        content = drawing.read_bytes().replace(b"\r\n", b"\n")
+        made_from = Image.open(pictures[drawing.stem]).text["Source"]
+        advice = f"{drawing.name} has changed: python book/figures/raster.py"
+        assert made_from == hashlib.sha256(content).hexdigest(), advice
+
+
+def test_no_notebook_shows_a_drawing_in_another_way():
+    """What `with_drawings` would not find would be missing from what is taken away."""
+    for path in sorted(exercises.BOOK.glob("*.ipynb")):
+        for cell in exercises.with_drawings(nbformat.read(path, as_version=4)).cells:
+            if cell.cell_type == "markdown":
+                assert not re.search(r"figures/|<img|\{figure\}|\{image\}", cell.source), path.name
