@@ -17,8 +17,8 @@ import importlib.metadata
 import os
 import platform
 import shutil
-import subprocess
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +36,8 @@ LIBRARIES = ("torch", "torchmetrics", "numpy", "matplotlib", "pillow")
 SITE_LIBRARIES = ("sphinx", "sphinx-book-theme", "pydata-sphinx-theme", "pillow")
 # The settings that a build needs: numbers in the text are held to what the cells measure.
 STRICT = {"IPPY_STRICT": "1"}
+# With another blur or other data, the sentences of the text that its numbers no longer bear out.
+REREAD = BUILD / "reread.txt"
 
 
 def notebooks(part: str = "") -> list[Path]:
@@ -55,16 +57,17 @@ def fingerprint() -> str:
 
 def site_fingerprint() -> str:
     """A hash of what every page is made with and Sphinx does not compare with its pages."""
-    digest = _digest(ROOT / "book" / "finish", ROOT / "book" / "static")
+    book = ROOT / "book"
+    digest = _digest(ROOT / "ippy", book / "finish", book / "static", book / "exercises.py")
     versions = [f"{name} {importlib.metadata.version(name)}" for name in SITE_LIBRARIES]
     digest.update("\0".join(versions).encode())
     return digest.hexdigest()
 
 
-def _digest(*folders: Path) -> Any:
-    """A hash of the names and contents of all files in these folders."""
+def _digest(*places: Path) -> Any:
+    """A hash of the names and contents of these files and of all files in these folders."""
     digest = hashlib.sha256()
-    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    files = [path for place in places for path in [place, *place.rglob("*")] if path.is_file()]
     for path in sorted(path for path in files if "__pycache__" not in path.parts):
         digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -88,6 +91,7 @@ def forget_stale_results() -> None:
     if FINGERPRINT.exists() and FINGERPRINT.read_text() == current:
         return
     shutil.rmtree(CACHE, ignore_errors=True)
+    REREAD.unlink(missing_ok=True)
     BUILD.mkdir(exist_ok=True)
     FINGERPRINT.write_text(current)
 
@@ -143,20 +147,59 @@ def alone() -> Iterator[None]:
 
 
 def build(project: Path = ROOT) -> int:
-    """Build the site with warnings as errors; the exit status is Jupyter Book's."""
+    """Build the site; the exit status is not 0 if Jupyter Book's is not, or a notebook has failed.
+
+    Warnings are errors in the book's own setting. With another blur or other data a method may have
+    something to say to the instructor, as that the best value lies at the end of those tried.
+    """
     from finish import finish  # it lies beside this file
+
+    from ippy.course import is_books_own
 
     forget_stale_results()
     forget_stale_pages(project)
-    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    command = [*jupyter_book, "build", str(project), "-W", "-n", "--keep-going"]
-    environment = {**os.environ, **STRICT, "IPPY_FINGERPRINT": FINGERPRINT.read_text()}
-    status = subprocess.run(command, env=environment).returncode
-    if status == 0:
+    os.environ.update(STRICT, IPPY_FINGERPRINT=FINGERPRINT.read_text(), IPPY_REREAD=str(REREAD))
+    strictly = ["-W"] if is_books_own() else []
+    reports = project / SITE / "reports"
+    shutil.rmtree(reports, ignore_errors=True)
+    status = _jupyter_book("build", str(project), *strictly, "-n", "--keep-going")
+    for report in sorted(reports.rglob("*.err.log")):
+        print(f"This notebook failed, see {report}", file=sys.stderr)
+        status = 1
+    if status:
+        # Otherwise the next build would take the pages that it has for sound, and say nothing.
+        shutil.rmtree(project / SITE.with_name(".doctrees"), ignore_errors=True)
+    else:
         archive = finish(project / SITE)
         print(f"\nThe whole site in one file: {archive}")
         print(f"The book is built. Open {(project / SITE / 'index.html').as_uri()}")
+        list_what_to_read_again()
     return status
+
+
+def _jupyter_book(*arguments: str) -> int:
+    """What its command does, in this process, which has imported torch already."""
+    from jupyter_book.cli.main import main as command
+
+    try:
+        with warnings.catch_warnings():
+            # Sphinx's walk through all objects in memory touches a name that torch has deprecated.
+            warnings.filterwarnings("ignore", "`torch.distributed.reduce_op`", FutureWarning)
+            command(arguments, standalone_mode=False)
+    except SystemExit as end:
+        return int(end.code or 0)
+    except RuntimeError as error:  # the build has broken off and said why
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def list_what_to_read_again() -> None:
+    """Name each number of the text that another blur, noise or data has changed."""
+    lines = REREAD.read_text(encoding="utf-8").splitlines() if REREAD.exists() else []
+    if lines:
+        print("\nRead these sentences again, they were written in the book's own setting:")
+        print("".join(f"  {line}\n" for line in dict.fromkeys(lines)), end="")
 
 
 def build_without_solutions() -> int:

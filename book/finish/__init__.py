@@ -1,6 +1,7 @@
 """What Sphinx leaves behind is made small, quick and readable for everyone.
 
-    Sphinx's pages → markup → formulas → pictures → scripts → styles → versions → one archive
+    Sphinx's pages → markup → formulas → pictures → scripts → styles → versions → notebooks
+    to take away → one archive
 
 Each step is a file of this folder and works on the folder of the built site, in place. A page
 that Sphinx did not write again has been through all this before: every step leaves its own work
@@ -9,7 +10,7 @@ as it is.
 
 from pathlib import Path
 
-from . import archive, formulas, markup, pictures, scripts, styles, versions
+from . import archive, formulas, markup, notebooks, pictures, scripts, styles, versions
 
 
 def finish(site: Path) -> Path:
@@ -19,11 +20,12 @@ def finish(site: Path) -> Path:
     pages = {page: formulas.keep_room(text) for page, text in pages.items()}
     pages = {page: pictures.fit(text, page.parent) for page, text in pages.items()}
     pages = {page: scripts.leave_out(text) for page, text in pages.items()}
-    scripts.shorten(site)
+    scripts.shorten(site, "".join(pages.values()))
     pages = styles.bundle(pages, site)
     _remove_what_no_page_needs(site, "".join(pages.values()))
     for page, text in pages.items():
         page.write_text(versions.stamp(text, page.parent), encoding="utf-8")
+    notebooks.offer(site, site.parents[1] / "book")
     return archive.pack(site)
 
 
@@ -31,6 +33,7 @@ def _remove_what_no_page_needs(site: Path, text: str) -> None:
     """Delete what the theme brings for others, and pictures that no page shows any more."""
     static = site / "_static"
     unused = [*site.rglob("*.map"), *static.glob("*.html")]
+    unused += static.glob("scripts/*.LICENSE.txt")
     unused += [file for file in (static / "vendor").rglob("*") if file.is_file()]
     unused += [picture for picture in site.glob("_images/*") if picture.name not in text]
     for file in unused:

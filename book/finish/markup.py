@@ -27,6 +27,27 @@ MENDED = [
         r"(?:(?!</ul>).)*</ul>\s*</div>",
         "",
     ),
+    # A paragraph is no part of a summary.
+    (
+        r'<p class="((?:collapsed|expanded) admonition-title)">([^<>]*)</p>',
+        r'<span class="\1">\2</span>',
+    ),
+    # Menus and hints in native HTML: Bootstrap's script, which would make them, weighs 82 kB.
+    (
+        r'(<div class="dropdown dropdown-(\w+)-buttons">\s*<button\b[^>]*)'
+        r' data-bs-toggle="dropdown" aria-expanded="false"'
+        r'([^>]*>(?:(?!<ul\b).)*<ul class="dropdown-menu")>',
+        r'\1 popovertarget="\2-menu"\3 id="\2-menu" popover>',
+    ),
+    (r'\bdata-bs-title="', 'title="'),
+    (r' data-bs-toggle="tooltip"| data-bs-(?:placement|spy|target|root-margin)="[^"]*"', ""),
+    # The list of contents once more, for a paper on which it is not shown; an empty heading.
+    (
+        r'\s*<!-- Table of contents -->\s*<div id="print-main-content">.*?</div>\s*</div>'
+        r"(?=\s*</div>)",
+        "",
+    ),
+    (r'<div id="jb-print-docs-body" class="onlyprint">\s*<h1></h1>\s*</div>', ""),
     # The second and third time in one page.
     (r'(<meta name="viewport"[^>]*>)((?:(?!</head>).)*?)\s*<meta name="viewport"[^>]*>', r"\1\2"),
 ]

@@ -7,6 +7,7 @@ rules show, inside the sheet itself.
 
 import base64
 import io
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,8 @@ from typing import Any
 import tinycss2
 from fontTools import subset
 from fontTools.ttLib import TTFont
+
+logging.getLogger("fontTools").setLevel(logging.WARNING)
 
 LINK = re.compile(r'\s*<link\b[^>]*\brel="stylesheet"[^>]*>')
 HREF = re.compile(r'\bhref="([^"?]+)')

@@ -1,12 +1,20 @@
 """What one visit of a page of the built site shows: faults, bytes, shifts, widths, barriers."""
 
 import gzip
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from browser import DESKTOP, PHONE, Visit
 from playwright.sync_api import Browser, Page
+
+from ippy.explorers import names
+
+TOC = Path(__file__).resolve().parents[2] / "_toc.yml"
+CHAPTERS = re.findall(r"(?:file|root): (\S+)", TOC.read_text())
+EXPLORERS = [f"explorers/{name}" for name in names()]
+PAGES = [*CHAPTERS, "index", "search", "genindex", *EXPLORERS]
 
 THEMES, WIDTHS = ("light", "dark"), (DESKTOP, PHONE)
 # A window of 1280 pixels enlarged twice has room for as many CSS pixels as one of 640.
@@ -51,6 +59,38 @@ SHIFT = """() => new Promise((done) => {
         .observe({type: "layout-shift", buffered: true});
     setTimeout(() => done(0), 200);
 })"""
+# Where the Tab key stops, in its order; and which of these stops do not show that they are one.
+STOPS = """() => {
+    const candidates = "a[href], button, input, select, textarea, summary, [tabindex]";
+    const stops = [...document.querySelectorAll(candidates)].filter((e) => e.tabIndex >= 0
+        && !e.disabled && e.checkVisibility({visibilityProperty: true}) && !e.closest("[inert]"));
+    const unmarked = stops.filter((e) => {
+        e.focus({preventScroll: true});
+        // A hidden radio button or check box is marked by its label.
+        const seen = e.matches("input") && getComputedStyle(e).opacity === "0" ? e.labels[0] : e;
+        const {outlineStyle, outlineWidth, boxShadow} = getComputedStyle(seen);
+        const {width, height} = seen.getBoundingClientRect();
+        const isMarked = (outlineStyle !== "none" && parseFloat(outlineWidth) >= 1)
+            || boxShadow !== "none";
+        return e.tabIndex > 0 || document.activeElement !== e || !isMarked || width * height < 9;
+    }).map((e) => e.outerHTML.slice(0, 120));
+    document.activeElement.blur();
+    return {first: stops[0].getAttribute("href"), unmarked};
+}"""
+MOVING = """() => [...document.querySelectorAll("body *")].filter((e) => {
+    const {animationName, transitionDuration} = getComputedStyle(e);
+    return animationName !== "none" || parseFloat(transitionDuration) > 0;
+}).map((e) => `${e.tagName}.${e.className}`)"""
+# Words that a box without a way to scroll cuts off. What is for ears only is a dot to the eye.
+CUT_OFF = """() => [...document.querySelectorAll("body *")].filter((e) => {
+    const {overflowX, overflowY} = getComputedStyle(e);
+    const hides = (overflow) => ["hidden", "clip"].includes(overflow);
+    if (!hides(overflowX) && !hides(overflowY) || e.closest(".math") || e.clientWidth <= 1)
+        return false;
+    return e.textContent.trim() && e.checkVisibility({visibilityProperty: true})
+        && (hides(overflowX) && e.scrollWidth > e.clientWidth + 1
+            || hides(overflowY) && e.scrollHeight > e.clientHeight + 1);
+}).map((e) => `${e.tagName}.${e.className}: ${e.textContent.trim().slice(0, 40)}`)"""
 FIRST_VIEW = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
 UNTYPESET = """() => [...document.querySelectorAll(".math")]
     .filter((e) => !e.querySelector("mjx-container") || e.querySelector("mjx-merror"))
@@ -80,7 +120,11 @@ class Record:
     shift: float = 0.0
     untypeset: list[str] = field(default_factory=list)
     empty_pictures: list[str] = field(default_factory=list)
+    first_stop: str | None = None  # where the first link leads that the Tab key comes to
+    unmarked: list[str] = field(default_factory=list)
+    moving: list[str] = field(default_factory=list)
     sideways: dict[int, list[str]] = field(default_factory=dict)  # by width
+    cut_off: dict[int, list[str]] = field(default_factory=dict)  # the same
     barriers: dict[tuple[str, int], list[str]] = field(default_factory=dict)  # by theme, width
 
     def beside_mathematics(self, sizes: dict[str, int]) -> int:
@@ -100,9 +144,13 @@ def look(browser: Browser, site: Path, name: str) -> Record:
         record.shift = page.evaluate(SHIFT)
         record.untypeset = page.evaluate(UNTYPESET)
         record.empty_pictures = page.evaluate(EMPTY_PICTURES)
+        page.keyboard.press("Tab")  # who uses the keyboard is shown where it is
+        record.first_stop, record.unmarked = page.evaluate(STOPS).values()
+        record.moving = page.evaluate(MOVING)
         for width in (ZOOMED, *WIDTHS):
             resize(visit, width)
             record.sideways[width] = page.evaluate(SIDEWAYS)
+            record.cut_off[width] = page.evaluate(CUT_OFF)
         page.evaluate(THIN)
         for width in WIDTHS:
             resize(visit, width)

@@ -31,11 +31,15 @@ def test_pages_show_executed_results(site: Path):
         assert re.search(r'<img[^>]+src="\.\./_images/[^"]+\.(webp|png|svg)\?', text), chapter.name
 
 
+# What every page is made with besides its source; Sphinx looks at the other files itself.
+MADE_WITH = ("book/finish/markup.py", "book/static/book.css", "book/exercises.py", "ippy/x/page.js")
+
+
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """A project of three files, whose results have been stored."""
-    for name in ("ippy/a.py", "weights/w.pth", "book/1.ipynb"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in ("ippy/a.py", "weights/w.pth", "book/1.ipynb", *MADE_WITH):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text("one")
     monkeypatch.setattr(build, "ROOT", tmp_path)
     for name in ("BUILD", "CACHE", "FINGERPRINT"):
@@ -66,6 +70,29 @@ def test_results_are_forgotten_when_a_library_is_another(small, monkeypatch):
     monkeypatch.setattr(build.importlib.metadata, "version", lambda name: "0")
     build.forget_stale_results()
     assert not build.CACHE.exists()
+
+
+@pytest.mark.parametrize("name", MADE_WITH)
+def test_pages_are_forgotten_when_what_they_are_made_with_has_changed(small, name):
+    build.forget_stale_pages(small)
+    page = small / build.SITE / "book" / "1.html"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    build.forget_stale_pages(small)
+    assert page.exists()
+    (small / name).write_text("two")
+    build.forget_stale_pages(small)
+    assert not page.exists()
+
+
+def test_a_page_without_a_source_is_deleted(small):
+    build.forget_stale_pages(small)
+    for name in ("1", "gone"):
+        page = small / build.SITE / "book" / f"{name}.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.touch()
+    build.forget_stale_pages(small)
+    assert [page.stem for page in (small / build.SITE / "book").iterdir()] == ["1"]
 
 
 def test_two_builds_at_once_do_not_meet():

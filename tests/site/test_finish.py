@@ -14,12 +14,15 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book"))
 
 import finish  # noqa: E402  found through the line above
-from finish import archive, markup, pictures, scripts, styles, versions  # noqa: E402
+from finish import archive, formulas, markup, pictures, scripts, styles, versions  # noqa: E402
 
 HEAD = """<!DOCTYPE html><html lang="en"><head><title>t</title>
 <link href="../_static/theme.css?digest=1" rel="stylesheet" />
 <link rel="stylesheet" type="text/css" href="../_static/own/more.css?v=1" />
-<script src="../_static/fontawesome.js"></script><script src="../_static/page.js?v=0"></script>
+<script src="../_static/scripts/fontawesome.js"></script>
+<link rel="preload" as="script" href="../_static/scripts/bootstrap.js?digest=1" />
+<script defer src="../_static/scripts/bootstrap.js?digest=1"></script>
+<script src="../_static/page.js?v=0"></script>
 </head><body>"""
 
 
@@ -30,7 +33,13 @@ def site(tmp_path: Path) -> Path:
 
     theme = Path(pydata_sphinx_theme.__file__).parent / "theme" / "pydata_sphinx_theme" / "static"
     site = tmp_path / "html"
-    for folder in ("book", "_images", "_static/own", "_static/vendor/fontawesome/webfonts"):
+    for folder in (
+        "book",
+        "_images",
+        "_static/own",
+        "_static/scripts",
+        "_static/vendor/fontawesome/webfonts",
+    ):
         (site / folder).mkdir(parents=True)
     font = "vendor/fontawesome/webfonts/fa-solid-900.ttf"
     (site / "_static" / font).write_bytes((theme / font).read_bytes())
@@ -41,7 +50,9 @@ def site(tmp_path: Path) -> Path:
     (site / "_static" / "own" / "basic.css").write_text("body { background: url(dot.png) }")
     (site / "_static" / "own" / "more.css").write_text(".given-by-script { top: 0 }")
     (site / "_static" / "page.js").write_text('    // remark\n    let a = "given-by-script";')
-    (site / "_static" / "fontawesome.js").write_text('"gone fa-y"')
+    (site / "_static" / "header.js").write_text("scrollTo(0, 0);")
+    for name in ("fontawesome", "bootstrap"):
+        (site / "_static" / "scripts" / f"{name}.js").write_text('"gone fa-y"')
     (site / "_static" / "theme.css.map").write_text("{}")
     drawing = Image.new("RGB", (60, 40), "white")
     ImageDraw.Draw(drawing).ellipse((5, 5, 30, 30), fill="navy")
@@ -67,8 +78,10 @@ def test_a_page_has_one_sheet_with_what_it_needs(site: Path):
     for page in site.glob("book/*.html"):
         text = page.read_text()
         assert text.count("stylesheet") == 1 and "fontawesome" not in text
+        assert "bootstrap" not in text and text.count("../_static/header.js?v=") == 1
         assert re.search(r'href="\.\./_static/site\.css\?v=[0-9a-f]{8}"', text)
     assert not [*site.rglob("theme.css"), *site.rglob("*.map"), *site.rglob("*.ttf")]
+    assert not [*site.glob("_static/scripts/*")]
     assert (site / "_static" / "page.js").read_text() == 'let a = "given-by-script";'
 
 
@@ -94,6 +107,24 @@ def test_noise_is_kept_to_the_eye(tmp_path: Path):
     file = pictures.smaller(tmp_path / "noise.png")
     assert file.stat().st_size < 0.75 * (tmp_path / "noise.png").stat().st_size
     assert np.abs(np.asarray(Image.open(file).convert("L"), float) - grey).mean() < 3
+
+
+def test_a_drawing_has_as_many_colours_as_it_needs(tmp_path: Path):
+    """Of a thousand shades 256 stay, each within what an eye can tell; a rare one is not lost."""
+    import numpy as np
+
+    shades = np.linspace(0, 255, 300)[None, :, None] * np.ones((200, 1, 3))
+    shades[..., 1] = shades[::-1, ::-1, 1]
+    shades[:, :, 2] = np.linspace(40, 90, 200)[:, None]
+    shades[100:103, 100:103] = (255, 0, 0)
+    Image.fromarray(shades.astype(np.uint8)).save(tmp_path / "drawing.png")
+    with Image.open(tmp_path / "drawing.png") as picture:
+        few = pictures._in_few_colours(picture)
+    assert len(few.getcolors()) <= 256
+    assert np.abs(np.asarray(few, float) - shades.astype(np.uint8)).mean() < 8
+    assert few.getpixel((101, 101))[0] > 200
+    through = Image.new("RGBA", (9, 9), (1, 2, 3, 100))
+    assert pictures._in_few_colours(through) is through
 
 
 def test_an_explorers_picture_becomes_a_file_unless_the_page_forbids_it(tmp_path: Path):
@@ -170,6 +201,10 @@ def test_an_address_changes_with_the_content(site: Path):
     ('<i class="fas fa-expand"></i>', '<i aria-hidden="true" class="fas fa-expand"></i>'),
     ('<span class="n">x</span><span class="p">,</span>', "x,"),
     ('<div class="citation" role="doc-biblioentry">', '<div class="citation" role="listitem">'),
+    ('<p class="expanded admonition-title">Hide</p>',
+     '<span class="expanded admonition-title">Hide</span>'),
+    ('<div id="jb-print-docs-body" class="onlyprint">\n<h1></h1>\n</div>', ""),
+    ('<a title="a" data-bs-placement="left" data-bs-toggle="tooltip">', '<a title="a">'),
     ('<meta name="viewport" content="a"><b></b>\n<meta name="viewport" content="b"/></head>',
      '<meta name="viewport" content="a"><b></b></head>'),
 ])  # fmt: skip
@@ -181,6 +216,33 @@ def test_faults_are_mended_once(fault: str, right: str):
 def test_the_first_page_is_a_page():
     text = markup.mend('<meta http-equiv="Refresh" content="0; url=book/index.html" />\n')
     assert "<title>" in text and 'lang="en"' in text and text.count("book/index.html") == 2
+
+
+def test_a_menu_needs_no_script():
+    text = (
+        '<div class="dropdown dropdown-download-buttons">\n<button class="btn" type="button" '
+        'data-bs-toggle="dropdown" aria-expanded="false" aria-label="Download">\n<i></i></button>\n'
+        '<ul class="dropdown-menu">\n<li>a</li></ul></div>'
+    )
+    mended = markup.mend(text)
+    assert 'popovertarget="download-menu" aria-label="Download"' in mended
+    assert '<ul class="dropdown-menu" id="download-menu" popover>' in mended
+    script = '<script defer src="../_static/scripts/bootstrap.js?digest=1"></script>'
+    assert "bootstrap" in scripts.leave_out(text + script)
+    assert "bootstrap" not in scripts.leave_out(mended + script)
+
+
+@pytest.mark.parametrize(("formula", "ems"), [
+    # As wide as MathJax's own in the font that Chromium takes here, to half an em.
+    ("x", 0.68), ("y^\\delta", 1.07), ("K^\\top y", 2.46), (r"H = \mathcal F k", 4.27),
+    ("z \\le 0", 2.75),
+])  # fmt: skip
+def test_the_room_of_a_formula_is_what_it_takes(formula: str, ems: float):
+    assert formulas.width(formula) == pytest.approx(ems, abs=0.5)
+
+
+def test_what_cannot_be_set_still_gets_room():
+    assert 1 < formulas.width(r"\unheardof{abcd}") < 5
 
 
 def test_scripts_are_where_they_are_needed():
