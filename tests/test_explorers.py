@@ -264,6 +264,14 @@ def test_in_a_notebook_it_is_a_widget_a_text_and_a_host():
     assert other["text/plain"] == data["text/plain"]
 
 
+def test_words_tell_what_the_picture_shows():
+    demo = Demo()
+    assert demo.description() == Demo.alt
+    demo.padding, demo.length = "circular", 5
+    assert demo.description() == "A blur & its repair. Length: 5; Padding: circular."
+    assert 'alt="A blur &amp; its repair. Length: 5; Padding: circular."' in demo.html()
+
+
 def test_the_stored_state_is_the_present_one():
     demo = Demo()
     demo.angle = 33
@@ -290,11 +298,11 @@ def test_one_bundle_for_live_and_static():
 
 def test_pages_are_written_whole(tmp_path: Path):
     (page,) = write_pages(tmp_path, [Demo])
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     assert page == tmp_path / "explorers" / "demo.html"
     for script in re.findall(r'src="([^"]+\.js)"', text):
         assert (page.parent / script).is_file()
-    core = (tmp_path / "_static" / "explorers" / "core.js").read_text()
+    core = (tmp_path / "_static" / "explorers" / "core.js").read_text(encoding="utf-8")
     versions = json.loads(re.search(r"^ippy.versions = (.*);$", core, re.M)[1])
     assert set(versions) == set(assets.catalogue()) - {"course"}
     for name, version in versions.items():
@@ -309,7 +317,9 @@ def test_pages_written_later_leave_the_others_whole(tmp_path: Path):
     for name in ("activations", "window"):
         write_pages(tmp_path, [name])
         scripts = [tmp_path / "_static" / "explorers" / f"{n}.js" for n in ("core", "activations")]
-        versions.append([re.findall(r"ippy.versions.*;$", s.read_text(), re.M) for s in scripts])
+        versions.append(
+            [re.findall(r"ippy.versions.*;$", s.read_text(encoding="utf-8"), re.M) for s in scripts]
+        )
     assert versions[0] == versions[1]
     assert '"activations/histories": "' in versions[0][1][0]
 
@@ -317,10 +327,12 @@ def test_pages_written_later_leave_the_others_whole(tmp_path: Path):
 def test_the_blur_of_the_course_reaches_a_page(tmp_path: Path, monkeypatch):
     monkeypatch.setitem(course.BLUR, "motion_angle", 75.0)
     (page,) = write_pages(tmp_path, [Demo])
-    core = (tmp_path / "_static" / "explorers" / "core.js").read_text()
+    core = (tmp_path / "_static" / "explorers" / "core.js").read_text(encoding="utf-8")
     assert '"motion_angle": 75.0' in core
-    assert '"initial": 75.0' in page.read_text()
-    assert '"initial": 75.0' in (tmp_path / "_static" / "explorers" / "demo.js").read_text()
+    assert '"initial": 75.0' in page.read_text(encoding="utf-8")
+    assert '"initial": 75.0' in (tmp_path / "_static" / "explorers" / "demo.js").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_the_command_writes_pages(tmp_path: Path):

@@ -114,6 +114,6 @@ def test_wrong_values(wrong: dict):
 def test_fallback_and_host():
     network = Network(filter=3)
     titles = [ax.get_title() for ax in network.fallback().axes]
-    assert titles[:4] == ["y_delta", "x_hat", "x", "x_hat without filter 3"]
+    assert titles[:4] == ["y_delta", "x_hat", "x", "x_hat without\nfilter 3"]
     assert len(titles) == 12 and titles[4] == f"map {ranking()[0]}"
     assert 'data-explorer="network"' in network.html() and "alt=" in network.html()

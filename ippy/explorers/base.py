@@ -97,6 +97,24 @@ class Explorer(anywidget.AnyWidget):
         self._provided[name] = asset
         self.send({"type": "changed", "name": name})
 
+    def description(self) -> str:
+        """What the picture shows, in words: `alt`, until something else has been chosen.
+
+        >>> from ippy.explorers import Window
+        >>> Window(stride=2).description()
+        'Convolution by hand. Stride s: 2.'
+        """
+        told = []
+        for key, trait in self.parameters().items():
+            value, usual = (
+                getattr(self, key),
+                trait.start() if callable(trait.start) else trait.start,
+            )
+            if value != usual:
+                names = dict(self._parameters[key].get("choices", []))
+                told.append(f"{trait.label}: {names.get(value, value)}")
+        return f"{self.title}. {'; '.join(told)}." if told else self.alt
+
     @property
     def _esm(self) -> str:
         return bundle.module(self.script(), self.title)
@@ -146,7 +164,7 @@ class Explorer(anywidget.AnyWidget):
         picture.save(smaller, format="WebP", quality=80, method=6)
         width, height = picture.size
         address = "data:image/webp;base64," + base64.b64encode(smaller.getvalue()).decode()
-        alt = escape(self.alt, quote=True)
+        alt = escape(self.description(), quote=True)
         return f'<img src="{address}" alt="{alt}" width="{width}" height="{height}">'
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:

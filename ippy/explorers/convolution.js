@@ -114,7 +114,13 @@ ippy.explorer("convolution", async (ctx) => {
   const rows = h("tbody");
   const controls = Object.fromEntries(["kernel_size", "angle", "variance", "brush", "normalised"]
     .map((key) => [key, ctx.control(key)]));
-  const paint = createKernelGrid(ctx);
+  // On a phone the controls stand above the kernel, which must stay where it is under a finger.
+  const offer = () => {
+    if (paint.isPainting()) return;
+    const needed = USES[ctx.state.get("kernel_type")];
+    for (const [key, element] of Object.entries(controls)) element.hidden = !needed.includes(key);
+  };
+  const paint = createKernelGrid(ctx, () => offer());
 
   ctx.body.append(
     h("p", { class: "try" }, h("strong", {}, "Predict first: "), "the cut-out is blurred without its neighbours. How wide ",
@@ -139,8 +145,7 @@ ippy.explorer("convolution", async (ctx) => {
   const kernelKeys = ["kernel_type", "kernel_size", "angle", "variance", "taps", "normalised"];
   ctx.update([...kernelKeys, "brush"], (state) => {
     const kernel = kernelOf(state);
-    for (const [key, element] of Object.entries(controls))
-      element.hidden = !USES[state.kernel_type].includes(key);
+    offer();
     says.textContent = SAYS[state.kernel_type];
     paint.show(kernel);
     const total = kernel.data.reduce((sum, tap) => sum + tap, 0);
@@ -204,7 +209,7 @@ ippy.explorer("convolution", async (ctx) => {
 });
 
 // The kernel as cells to paint: by mouse and finger, or with arrow keys and Space; Delete clears.
-function createKernelGrid(ctx) {
+function createKernelGrid(ctx, onlift) {
   const { h } = ippy;
   const grid = h("div", { class: "kernel", role: "grid", "aria-label": "Kernel; arrow keys move, Space paints, Delete clears" });
   const told = h("p", { class: "quiet" });
@@ -256,7 +261,11 @@ function createKernelGrid(ctx) {
     set(n, stroke);
   });
   for (const end of ["pointerup", "pointercancel"])
-    document.addEventListener(end, () => (stroke = null), { signal: ctx.signal });
+    document.addEventListener(end, () => {
+      if (stroke === null) return;
+      stroke = null;
+      onlift();
+    }, { signal: ctx.signal });
   grid.addEventListener("keydown", (event) => {
     const width = kernel.width;
     const [row, column] = [Math.floor(at / width), at % width];
@@ -277,6 +286,7 @@ function createKernelGrid(ctx) {
 
   return {
     element: h("div", {}, grid, told),
+    isPainting: () => stroke !== null,
     show(newKernel) {
       const hadFocus = grid.contains(document.activeElement);
       const isNewSize = kernel?.width !== newKernel.width;

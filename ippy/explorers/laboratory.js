@@ -4,7 +4,8 @@ const { h, number } = ippy;
 const VIEWS = { x: "Slice x", y: "Measurement", wiener: "Wiener filter", network: "Network" };
 const SHORT = { y: "Measured", wiener: "Wiener" };
 const ERRORS = { y: "the measurement", wiener: "the filter", network: "the network" };
-const percent = (level) => `${number(100 * level, level > 0 && level < 0.01 ? 1 : 0)} %`;
+// Levels go up in tenths of a per cent: 1 %, 2.5 %.
+const percent = (level) => `${number(100 * level, Math.round(1000 * level) % 10 ? 1 : 0)} %`;
 
 ippy.explorer("laboratory", async (ctx) => {
   const { state, parameters } = ctx;

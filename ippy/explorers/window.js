@@ -227,9 +227,9 @@ ippy.explorer("window", async (ctx) => {
   }, h("div", { class: "control" }, h("label", { for: guess.id }, "Your sum"), guess),
   h("button", { type: "submit" }, "Check"), ctx.button("Show it", () => (reveal(), (verdict.textContent = ""))), verdict);
 
+  const task = h("span");
   ctx.body.append(
-    h("p", { class: "try" }, h("strong", {}, "Predict first: "),
-      "set the image to one bright pixel. What will the result be? And what if the kernel is not turned?"),
+    h("p", { class: "try" }, h("strong", {}, "Predict first: "), task),
     h("div", { class: "controls" }, ctx.control("picture"), ctx.control("operation"), ctx.control("kernel_size"),
       ctx.control("padding"), ctx.control("padding_mode"), ctx.control("stride"), ctx.control("dilation")),
     h("div", { class: "board" }, places.taps, places.turned, places.image, places.products, places.result),
@@ -238,6 +238,9 @@ ippy.explorer("window", async (ctx) => {
     answer, formula, warning, ctx.toolbar());
 
   ctx.update(Object.keys(ctx.parameters), (state) => {
+    task.textContent = state.stride > 1
+      ? "which pixels of the image does no window ever read? Then look for a padding that makes the stride fit."
+      : "set the image to one bright pixel. What will the result be? And what if the kernel is not turned?";
     const solved = solve(state, pictures[state.picture]);
     if (solved.room < 0)
       throw new ippy.core.Problem(`The kernel spans ${state.dilation * (state.kernel_size - 1) + 1} pixels, and

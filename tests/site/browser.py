@@ -3,12 +3,14 @@
 import contextlib
 import functools
 import http.server
+import shlex
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, Route
 
 FLAGS = [
     "--no-sandbox",
@@ -19,6 +21,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Firefox takes its reader's wishes from the system only.
+STILL_AND_LIGHT = {"ui.prefersReducedMotion": 1, "ui.systemUsesDarkTheme": 0}
 PHONE, DESKTOP = 360, 1440
 READY = """() => [...document.querySelectorAll(".ippy-explorer")]
     .every((host) => host.dataset.busy === "0")"""
@@ -109,11 +113,24 @@ class Visit:
 
 
 @contextlib.contextmanager
-def launch(executable: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield browser
-        browser.close()
+def launch(playwright: Playwright, executable: str) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+    yield browser
+    browser.close()
+
+
+@contextlib.contextmanager
+def launch_firefox(playwright: Playwright, executable: str, folder: Path) -> Iterator[Browser]:
+    """A Firefox, by way of firefox.py; what starts that is written into `folder`."""
+    command = shlex.join([sys.executable, str(Path(__file__).with_name("firefox.py")), executable])
+    script = folder / "firefox"
+    script.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
+    script.chmod(0o755)
+    browser = playwright.firefox.launch(
+        channel="moz-firefox", executable_path=script, firefox_user_prefs=STILL_AND_LIGHT
+    )
+    yield browser
+    browser.close()
 
 
 @contextlib.contextmanager

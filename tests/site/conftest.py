@@ -1,15 +1,24 @@
 """Fixtures for tests in a real browser."""
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Playwright, sync_playwright
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "demo")]
 
-from browser import DESKTOP, Visit, launch, serve  # noqa: E402  found through the line above
+from browser import (  # noqa: E402  found through the line above
+    DESKTOP,
+    Visit,
+    launch,
+    launch_firefox,
+    serve,
+)
 from calculator import Calculator  # noqa: E402
 from crawl import Record  # noqa: E402
 
@@ -18,9 +27,33 @@ _weighed: dict[str, Record] = {}
 
 
 @pytest.fixture(scope="session")
-def browser(chromium: str):
-    with launch(chromium) as running:
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright, chromium: str):
+    with launch(playwright, chromium) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def firefox(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory):
+    executable = shutil.which("firefox-esr") or shutil.which("firefox")
+    if not executable:
+        reason = "no Firefox on this machine (Debian: apt install firefox-esr)"
+        if os.environ.get("CI") == "true" and "firefox" in (ROOT / ".ci" / "run").read_text():
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with launch_firefox(playwright, executable, tmp_path_factory.mktemp("firefox")) as running:
+        yield running
+
+
+@pytest.fixture(params=["browser", "firefox"], ids=["chromium", "firefox"])
+def either(request: pytest.FixtureRequest):
+    """One browser after the other."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="session")

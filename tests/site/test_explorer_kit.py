@@ -284,8 +284,8 @@ def tensor(shape: list, offsets: list, dtype: str = "F32") -> dict:
 
 
 def other_shapes(first: int, second: int, third: int) -> bytes:
-    """A file whose layers do not fit each other."""
-    shapes = {1: [first, 1, 3, 3], 2: [4, second, 3, 3], 3: [1, third, 3, 3]}
+    """A file whose layers do not fit each other, or have nothing in them."""
+    shapes = {1: [first, 1, 3, 3], 2: [third, second, 3, 3], 3: [1, third, 3, 3]}
     entries, at = {}, 0
     for layer, shape in shapes.items():
         for name, size in (("weight", shape), ("bias", shape[:1])):
@@ -325,6 +325,7 @@ WRONG_FILES = [
     ("other.safetensors", header({"a": tensor([1], [0, 4])}, bytes(4)), "no SimpleCNN"),
     ("colour.safetensors", to_safetensors(SimpleCNN(3, 3, 4)), "1 channel, not 3 and 3"),
     ("fit.safetensors", other_shapes(4, 5, 4), "do not fit together"),
+    ("none.safetensors", other_shapes(0, 0, 0), "conv1 has no filters"),
     ("even.safetensors", to_safetensors(SimpleCNN(1, 1, 2, kernel_size=17)), "1 to 15 pixels"),
     ("many.safetensors", to_safetensors(SimpleCNN(1, 1, 257, kernel_size=1)), "256 filters"),
     ("nan.safetensors", with_nan(), "not finite"),

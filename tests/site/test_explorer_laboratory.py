@@ -266,6 +266,7 @@ def test_the_best_constant_is_the_best(page: Page):
         ({"angle": 30}, "You measure with a motion of 9 pixels at 30°"),
         ({"kernel_type": 1}, "You measure with a Gaussian blur of variance 2.0"),
         ({"noise_level": 0.05}, "You add 5 % noise, more than it has ever seen."),
+        ({"noise_level": 0.025}, "You add 2.5 % noise, more than it has ever seen."),
         ({"brightness": 0.5}, "at full brightness"),
         ({"world": 1}, "pixels half the size"),
         (

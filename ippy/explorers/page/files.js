@@ -184,6 +184,7 @@ function readNetwork(buffer) {
     const [out, inputs, size, other] = weight.shape;
     if (size !== other || size < 1 || size > 15)
       throw new Problem(`Kernels must be square, 1 to 15 pixels wide; conv${n} has ${size}×${other}.`);
+    if (out < 1 || inputs < 1) throw new Problem(`conv${n} has no filters.`);
     if (bias.data.length !== out) throw new Problem(`conv${n}.bias must have ${out} numbers.`);
     if (![...weight.data, ...bias.data].every(Number.isFinite))
       throw new Problem(`conv${n} holds numbers that are not finite; train again.`);

@@ -194,6 +194,7 @@ function createZoomControl(zoom) {
   const show = () => {
     input.value = Math.log2(zoom.factor);
     output.textContent = `${number(zoom.factor, 1)}×`;
+    input.setAttribute("aria-valuetext", output.textContent);
   };
   input.addEventListener("input", () => zoom.to({ factor: 2 ** Number(input.value) }));
   zoom.views.add(show);

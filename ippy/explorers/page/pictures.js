@@ -74,18 +74,21 @@ function createStage(zoom, { role = "img", label = "", signal }) {
 function addZoomGestures(view, zoom) {
   const { canvas } = view;
   const fingers = new Map();
-  canvas.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !event.metaKey) return;
-    event.preventDefault();
-    const [row, column] = view.pixelAt(event);
-    const factor = zoom.factor * Math.exp(-event.deltaY / 200);
-    const keep = zoom.factor / Math.max(1, factor);
-    const towards = (middle, there) => there + (middle - there) * keep;
+  // What lies under the wheel, or between two fingers, stays there.
+  const zoomAbout = (place, by) => {
+    const [row, column] = view.pixelAt(place);
+    const factor = Math.min(16, Math.max(1, zoom.factor * by));
+    const towards = (middle, there) => there + (middle - there) * (zoom.factor / factor);
     zoom.to({
       factor,
       row: towards(zoom.row, row / view.height),
       column: towards(zoom.column, column / view.width),
     });
+  };
+  canvas.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    zoomAbout(event, Math.exp(-event.deltaY / 200));
   }, { passive: false });
   canvas.addEventListener("keydown", (event) => {
     const change = { "+": 1.5, "=": 1.5, "-": 1 / 1.5 }[event.key];
@@ -98,13 +101,17 @@ function addZoomGestures(view, zoom) {
     const [a, b] = [...fingers.values()];
     return Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
   };
+  const between = () => {
+    const [a, b] = [...fingers.values()];
+    return { clientX: (a.clientX + b.clientX) / 2, clientY: (a.clientY + b.clientY) / 2 };
+  };
   canvas.addEventListener("pointerdown", (event) => fingers.set(event.pointerId, event));
   canvas.addEventListener("pointermove", (event) => {
     const before = fingers.get(event.pointerId);
     if (!before) return;
     const width = fingers.size === 2 && spread();
     fingers.set(event.pointerId, event);
-    if (width) zoom.to({ factor: (zoom.factor * spread()) / width });
+    if (width) zoomAbout(between(), spread() / width);
     else if (zoom.factor > 1 && !view.busyWithDrag) {
       const scale = zoom.factor * canvas.getBoundingClientRect().width;
       zoom.to({
@@ -112,10 +119,14 @@ function addZoomGestures(view, zoom) {
         column: zoom.column - (event.clientX - before.clientX) / scale,
       });
     }
-    canvas.style.touchAction = zoom.factor > 1 ? "none" : "pan-x pan-y";
   });
   for (const end of ["pointerup", "pointercancel", "pointerleave"])
     canvas.addEventListener(end, (event) => fingers.delete(event.pointerId));
+  // One finger scrolls the page, unless there is more of the picture to be seen. The browser asks
+  // when a finger comes down, so that it has to be known before.
+  zoom.views.add(() => {
+    if (!view.busyWithDrag) canvas.style.touchAction = zoom.factor > 1 ? "none" : "";
+  });
 }
 
 // A pixel chosen by click or by keys: arrows move the mark, ten pixels with Shift, Enter picks.
