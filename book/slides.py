@@ -7,25 +7,33 @@ A cell is on the slides if its Jupyter metadata says so (`slideshow.slide_type`,
 property inspector): "slide" begins a new one, "subslide" one below it, "fragment" and "-" go on,
 "skip" and no mark leave the cell out. Of a Markdown cell the headings, boxes, formulas, drawings,
 lists and tables are shown; its running prose becomes the speaker's notes (press S). Of a code cell
-the results are shown, and the code unless it is tagged "hide-input" or "remove-input".
+the results are shown, and the code where it defines something or has no result; other code is in
+the notes. A heading takes the next slide onto its own, and what a cell says before its first
+heading stays with the slides before.
 """
 
 import argparse
 import base64
 import html
+import json
 import re
 import shutil
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "_build" / "slides"
 PARTS = ROOT / "book" / "deck"  # the page, its style, and reveal.js
-HIDDEN = {"hide-input", "remove-input", "hide-cell", "remove-cell"}
 # What a block of Markdown begins with if it stays on the slide.
 SHOWN = re.compile(r"#|>|!\[|\$\$|\||[-*] |\d+\. |:::")
+DEFINITION = re.compile(r"^(?:def|class) ", re.MULTILINE)
+CITED = re.compile(r"\{cite:([pt])\}`([^`]+)`")
+HEADING = re.compile(r"\n\n(?=(?:\([\w-]+\)=\n)?#{1,4} )")
 
 
 def split_prose(source: str) -> tuple[str, str]:
@@ -43,10 +51,12 @@ def split_prose(source: str) -> tuple[str, str]:
 
 def render(source: str) -> str:
     """Markdown with formulas as HTML; links between pages lead to the site beside the slides."""
+    from exercises import _citation  # it lies beside this file
     from markdown_it import MarkdownIt
     from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-    source = re.sub(r"\{(?:cite:[pt]|term|eq|numref)\}`([^`<]+)(?:<[^`]*>)?`", r"\1", source)
+    source = CITED.sub(_citation, source)
+    source = re.sub(r"\{(?:term|eq|numref)\}`([^`<]+?)\s*(?:<[^`]*>)?`", r"\1", source)
     reader = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, renderer=formula)
     text = reader.render(source)
     return re.sub(r'href="([\w-]+)\.(?:ipynb|md)', r'href="../html/book/\1.html', text)
@@ -57,30 +67,49 @@ def formula(content: str, options: dict[str, Any]) -> str:
     return f"{left}{html.escape(content)}{right}"
 
 
-def show(cell: Any) -> str:
-    """One cell as it stands on a slide."""
-    if cell.cell_type == "markdown":
-        shown, said = split_prose(cell.source)
-        notes = f'<aside class="notes">{render(said)}</aside>' if said else ""
-        return f'<div class="cell">{render(shown)}</div>{notes}'
-    parts = []
-    if not HIDDEN & set(cell.metadata.get("tags", [])):
-        parts.append(f"<pre><code>{html.escape(cell.source)}</code></pre>")
-    for output in cell.get("outputs", []):
-        parts.append(result(output, cell))
-    return f'<div class="cell">{"".join(parts)}</div>'
+@dataclass
+class Part:
+    """What goes onto one slide together: what is shown, and the prose that is said to it."""
+
+    kind: str
+    shown: str
+    said: str = ""
+    level: int = 0  # of the heading that it begins with
+    bare: bool = False  # nothing but headings so far
+
+
+def parts(cell: Any, kind: str) -> Iterator[Part]:
+    """A cell cut before its headings, as it stands on the slides."""
+    if cell.cell_type != "markdown":
+        yield Part(kind, *show_code(cell))
+        return
+    for number, source in enumerate(HEADING.split(cell.source)):
+        shown, said = split_prose(source)
+        level = len(shown) - len(shown.lstrip("#"))
+        if number or level == 0:
+            kind = "slide" if level in (1, 2) else "subslide" if kind == "slide" else kind
+        bare = level > 0 and "\n" not in shown
+        yield Part(
+            kind, f'<div class="cell">{render(shown)}</div>' if shown else "", said, level, bare
+        )
+
+
+def show_code(cell: Any) -> tuple[str, str]:
+    """The results of a code cell, with its code if that is what there is to see."""
+    results = "".join(result(output, cell) for output in cell.get("outputs", []))
+    is_picture = "<iframe" in results or "<img" in results
+    if results and (is_picture or not DEFINITION.search(cell.source)):
+        return f'<div class="cell">{results}</div>', f"```\n{cell.source}\n```"
+    code = f"<pre><code>{html.escape(cell.source)}</code></pre>"
+    return f'<div class="cell">{code}{results}</div>', ""
 
 
 def result(output: Any, cell: Any) -> str:
     if output.output_type == "stream":
         return f"<pre>{html.escape(output.text)}</pre>"
     data = output.get("data", {})
-    explorer = re.search(r'data-explorer="(\w+)"', data.get("text/html", ""))
-    if explorer:
-        name = explorer.group(1)
-        return (
-            f'<iframe src="../html/explorers/{name}.html" title="{name}" loading="lazy"></iframe>'
-        )
+    if 'class="ippy-explorer"' in data.get("text/html", ""):
+        return explorer(data["text/html"])
     if "image/png" in data:
         alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
         picture = "data:image/png;base64," + data["image/png"].strip()
@@ -90,25 +119,65 @@ def result(output: Any, cell: Any) -> str:
     return f"<pre>{html.escape(data.get('text/plain', ''))}</pre>"
 
 
+def explorer(text: str) -> str:
+    """The explorer's own page, in the state that the cell has given it."""
+    name = re.findall(r'data-explorer="(\w+)"', text)[0]
+    found = re.search(r'class="ippy-state">(.*?)</script>', text, re.DOTALL)
+    parameters = json.loads(found[1])["parameters"] if found else {}
+    values = "&".join(f"{key}={written(it['initial'])}" for key, it in parameters.items())
+    page = html.escape(f"../html/explorers/{name}.html#{name}:{values}")
+    return f'<iframe src="{page}" title="{name}" loading="lazy"></iframe>'
+
+
+def written(value: Any) -> str:
+    """A value as an explorer reads it from its page's address.
+
+    >>> written(True), written([1, 0.5]), written("the blur")
+    ('1', '1,0.5', 'the%20blur')
+    """
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, list):
+        return ",".join(written(number) for number in value)
+    return quote(str(value))
+
+
 def deck(cells: list[Any]) -> str:
     """The sections of a deck: columns of slides, as reveal.js wants them."""
-    columns: list[list[str]] = []
+    columns: list[list[Part]] = []
     for cell in cells:
         kind = cell.metadata.get("slideshow", {}).get("slide_type", "skip")
         if kind in ("skip", "notes", ""):
             continue
-        content = show(cell)
-        if kind == "slide" or not columns:
-            columns.append([content])
-        elif kind == "subslide":
-            columns[-1].append(content)
-        else:
-            fragment = f'<div class="fragment">{content}</div>' if kind == "fragment" else content
-            columns[-1][-1] += fragment
+        for part in parts(cell, kind):
+            last = columns[-1][-1] if columns else None
+            if last is None or (part.kind == "slide" and part.shown):
+                columns.append([part])
+            elif part.kind == "subslide" and part.shown and not joins(last, part):
+                columns[-1].append(part)
+            else:
+                is_late = part.kind == "fragment"
+                last.shown += f'<div class="fragment">{part.shown}</div>' if is_late else part.shown
+                last.said = f"{last.said}\n\n{part.said}"
+                last.level = part.level or last.level
+                last.bare = last.bare and (part.bare or not part.shown)
     return "\n".join(
-        "<section>" + "".join(f"<section>{slide}</section>" for slide in column) + "</section>"
+        "<section>" + "".join(f"<section>{slide(part)}</section>" for part in column) + "</section>"
         for column in columns
     )
+
+
+def joins(heading: Part, part: Part) -> bool:
+    """Whether the slide before has only a heading, and this is what stands below it."""
+    return heading.bare and (part.level == 0 or part.level > heading.level)
+
+
+def slide(part: Part) -> str:
+    """A slide with its notes; a heading that stands alone gets the first words of the prose."""
+    first, said = part.said.strip().partition("\n\n")[0], render(part.said)
+    words = f'<div class="cell">{render(first)}</div>' if part.bare else ""
+    notes = f'<aside class="notes">{said}</aside>' if said else ""
+    return part.shown + words + notes
 
 
 def embed_drawings(page: str) -> str:
@@ -130,6 +199,7 @@ def make(path: Path) -> Path:
     title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
     page = Template((PARTS / "page.html").read_text(encoding="utf-8"))
     filled = page.substitute(title=html.escape(title), slides=deck(notebook.cells))
+    filled = filled.replace('href="#', f'href="../html/book/{path.stem}.html#')
     target = OUT / f"{path.stem}.html"
     target.write_text(embed_drawings(filled), encoding="utf-8")
     return target
