@@ -82,7 +82,21 @@ def test_columns_break_a_row(show):
     assert len(fig.axes) - len(rows) == (show in (show_errors, show_spectrum))
     fig = show({**three, "d": DARK, "e": DARK})
     assert [ax.get_subplotspec().rowspan.start for ax in pictures(fig)] == [0] * 5
-    assert fig.get_figwidth() == pytest.approx(7.5)
+    assert fig.get_figwidth() == pytest.approx(figures.WIDTH)
+
+
+@pytest.mark.parametrize("show", ROWS)
+def test_four_pictures_make_a_square_and_long_titles_take_two_lines(show):
+    title = "Wiener, one constant for all of its waves"
+    fig = show({"a": DARK, title: DARK, "c": DARK, "d": DARK})
+    rows = [ax.get_subplotspec().rowspan.start for ax in pictures(fig)]
+    assert rows == [0, 0, 1, 1]
+    first, second = pictures(fig)[:2]
+    assert len(second.get_title().split("\n")) == 2
+    assert second.get_title().replace("\n", " ") == title
+    fig.draw_without_rendering()
+    right, left = first.title.get_window_extent().x1, second.title.get_window_extent().x0
+    assert right < left and second.title.get_window_extent().y1 < fig.bbox.y1
 
 
 @pytest.mark.parametrize("show", ROWS)
@@ -183,6 +197,31 @@ def test_numbers_are_written_in_their_pixels():
         show_numbers({"a": DARK}, marks={"b": (0, 0)})
 
 
+def luminance(colour) -> float:
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in mpl.colors.to_rgb(colour)
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one, other) -> float:
+    """WCAG 2.2: 4.5 is asked of small letters."""
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_numbers_and_words_stand_out_from_what_is_beneath_them():
+    fig = figures.show_numbers({"greys": torch.linspace(0, 1, 100).view(10, 10)})
+    (shown,) = fig.axes[0].images
+    for text in fig.axes[0].texts:
+        column, row = map(int, text.get_position())
+        grey = shown.cmap(shown.norm(shown.get_array()[row, column]))
+        assert contrast(text.get_color(), grey) >= 4.5, text.get_text()
+    for what in ("axes.titlecolor", "axes.labelcolor", "text.color", "xtick.color"):
+        assert contrast(figures.STYLE[what], figures.STYLE["figure.facecolor"]) >= 4.5
+
+
 def test_a_line_separates_the_numbers():
     (ax,) = pictures(show_numbers({"a": torch.rand(2, 3)}))
     upright = {line.get_xdata()[0] for line in ax.get_lines() if len(set(line.get_xdata())) == 1}
@@ -218,7 +257,7 @@ def test_a_spectrum_has_frequency_zero_in_the_middle():
     assert image.get_extent() == [-0.5, 0.5, 0.5, -0.5]
     assert bar(fig).get_ylabel() == "magnitude"
     assert bar(show_spectrum({"flat": response}, label="factor |H|")).get_ylabel() == "factor |H|"
-    assert "across" in pictures(fig)[1].get_xlabel() and "down" in pictures(fig)[0].get_ylabel()
+    assert "across" in fig.get_supxlabel() and "down" in pictures(fig)[0].get_ylabel()
     with pytest.raises(ValueError, match="floor must be positive and below the largest value 1"):
         show_spectrum({"flat": response}, floor=1.0)
     with pytest.raises(ValueError, match="floor must be positive"):

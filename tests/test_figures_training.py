@@ -18,14 +18,15 @@ def points(line: Line2D) -> tuple[list[float], list[float]]:
 
 def test_training_curve_shows_decibel_of_each_loss_their_mean_and_the_validation() -> None:
     losses = [0.1, 0.01, 0.001, 0.01]
-    (ax,) = show_training(losses, {0: 12.0, 4: 31.0}, window=2).axes
+    fig = show_training(losses, {0: 12.0, 4: 31.0}, window=2)
+    (ax,) = fig.axes
     one, mean, validation = ax.lines
     assert points(one) == ([1, 2, 3, 4], pytest.approx([10, 20, 30, 20]))
     means = [-10 * math.log10(v) for v in (0.055, 5.5e-3, 5.5e-3)]
     assert points(mean) == ([2, 3, 4], pytest.approx(means))
     assert points(validation) == ([0, 4], [12.0, 31.0])
-    legend = ax.get_legend()
-    assert legend is not None
+    assert ax.get_legend() is None  # it stands above the curves, which fill the axes
+    (legend,) = fig.legends
     labels = [text.get_text() for text in legend.get_texts()]
     assert labels == ["one batch", "mean of 2 batches", "validation slices"]
     assert ax.get_xlabel() == "step" and "dB" in ax.get_ylabel()

@@ -65,39 +65,42 @@ def main() -> None:
     e = gaussian_noise(y, NOISE_LEVEL, torch.Generator().manual_seed(0))
     with torch.no_grad():
         x_hat = load_model("CNN")(y + e)
-    row, middle = 110, 110 + SIDE / 2
+    above, below = 46, 226  # the measurement goes to the right, the answer comes back to the left
+    upper, lower = above + SIDE / 2, below + SIDE / 2
     parts = [
-        thumbnail(x, 20, row),
-        box(130, middle - 24, 46, 48),
-        text(153, middle + 6, "K", 18),
-        thumbnail(y, 202, row),
-        thumbnail(0.5 / BRIGHTER + STRONGER * e, 290, 14),
-        '<circle cx="332" cy="152" r="15" fill="#ffffff" stroke="#0b6e99" stroke-width="2"/>',
-        text(332, 158, "+", 20),
-        thumbnail(y + e, 374, row),
-        box(484, middle - 30, 96, 60),
-        text(532, middle - 2, "network"),
-        text(532, middle + 18, "f"),
-        thumbnail(x_hat, 612, row),
-        arrow(f"M106 {middle} H126"),
-        arrow(f"M178 {middle} H198"),
-        arrow(f"M288 {middle} H314"),
-        arrow("M332 100 V133"),
-        arrow(f"M349 {middle} H370"),
-        arrow(f"M460 {middle} H480"),
-        arrow(f"M582 {middle} H608"),
-        text(62, row + SIDE + 20, "slice x"),
-        text(244, row + SIDE + 20, "y = Kx"),
-        text(384, 60, f"noise e, shown {STRONGER} × stronger", 13, "start"),
-        text(416, row + SIDE + 20, "y_delta"),
-        text(654, row + SIDE + 20, "x_hat"),
-        box(566, 264, 130, 44),
-        text(631, 291, "loss(x_hat, x)"),
-        arrow("M654 222 V260"),
-        arrow("M62 222 V286 H562"),
-        text(200, 278, "the target, known because we simulate", 13, "start"),
-        arrow("M566 300 H532 V186", learning=True),
-        text(524, 246, "gradient", 13, "end"),
+        thumbnail(x, 16, above),
+        box(126, upper - 24, 40, 48),
+        text(146, upper + 6, "K", 18),
+        thumbnail(y, 192, above),
+        f'<circle cx="322" cy="{upper:g}" r="15" fill="#ffffff" stroke="#0b6e99" '
+        'stroke-width="2"/>',
+        text(322, upper + 7, "+", 20),
+        thumbnail(0.5 / BRIGHTER + STRONGER * e, 348, above),
+        thumbnail(y + e, 280, below),
+        box(146, lower - 30, 96, 60),
+        text(194, lower - 2, "network"),
+        text(194, lower + 18, "f"),
+        thumbnail(x_hat, 16, below),
+        arrow(f"M102 {upper:g} H122"),
+        arrow(f"M168 {upper:g} H188"),
+        arrow(f"M278 {upper:g} H303"),
+        arrow(f"M347 {upper:g} H341"),
+        arrow(f"M322 {upper + 16:g} V{below - 4}"),
+        arrow(f"M278 {lower:g} H246"),
+        arrow(f"M144 {lower:g} H104"),
+        text(58, above - 10, "slice x"),
+        text(234, above - 10, "y = Kx"),
+        text(390, above - 27, "noise e,"),
+        text(390, above - 10, f"{STRONGER} × stronger"),
+        text(322, below + SIDE + 20, "y_delta"),
+        text(58, below + SIDE + 20, "x_hat"),
+        box(6, 158, 108, 40),
+        text(60, 183, "loss(x_hat, x)"),
+        arrow(f"M58 {above + SIDE + 2} V154"),
+        arrow(f"M58 {below - 2} V202"),
+        text(68, 149, "the target: known, for we simulate", 13, "start"),
+        arrow(f"M116 178 H194 V{lower - 34:g}", learning=True),
+        text(155, 171, "gradient", 13),
     ]
     title = "The data's way"
     description = (
@@ -106,10 +109,11 @@ def main() -> None:
         "with x, and its gradient goes back to the network."
     )
     svg = (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 330" font-family="sans-serif" '
-        f'role="img"><title>{title}</title><desc>{description}</desc><defs>'
+        '<svg xmlns="http://www.w3.org/2000/svg" width="440" height="346" viewBox="0 0 440 346" '
+        f'font-family="sans-serif" role="img"><title>{title}</title><desc>{description}</desc>'
+        "<defs>"
         f"{MARKER.format('a', '#1f2933')}{MARKER.format('b', '#c8553d')}</defs>"
-        '<rect width="720" height="330" rx="12" fill="#fbfaf6"/>'
+        '<rect width="440" height="346" rx="12" fill="#fbfaf6"/>'
         f'<g fill="#1f2933">{"".join(parts)}</g></svg>\n'
     )
     (FOLDER / "data-way.svg").write_text(svg, encoding="utf-8")

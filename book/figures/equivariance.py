@@ -34,49 +34,50 @@ def square() -> None:
     if not torch.allclose(f(shift(x)), shift(f(x))):
         raise ValueError("the two ways must meet in the drawing; keep the object off the border")
     drawing = Drawing(
-        720,
-        400,
+        440,
+        382,
         "Translation equivariance as a square",
         "Four small pictures at the corners of a square. Top left x, an L of bright pixels. Top "
         "right f(x), the same L blurred. Bottom left T_v x, the L two rows lower and four columns "
         "to the right. Bottom right: both ways, first f and then the shift, or first the shift "
         "and then f, end in the same picture.",
     )
-    cell = 15
+    cell = 13
     corners = {
-        "x": (90, 44, x),
-        "f(x)": (480, 44, f(x)),
-        "Tᵥ x": (90, 244, shift(x)),
-        "f(Tᵥ x) = Tᵥ f(x)": (480, 244, f(shift(x))),
+        "x": (14, 40, x),
+        "f(x)": (296, 40, f(x)),
+        "Tᵥ x": (14, 238, shift(x)),
+        "f(Tᵥ x) = Tᵥ f(x)": (296, 238, f(shift(x))),
     }
     for name, (left, top, image) in corners.items():
-        drawing.text(left + 75, top - 12, name, 16, weight="bold", slant="italic")
+        drawing.text(left + 65, top - 12, name, 15, weight="bold", slant="italic")
         picture(drawing, left, top, image, cell)
-    for top, colour in ((104, BLUE), (304, RED)):
-        drawing.line((256, top), (464, top), colour, 3, arrow=True)
-        drawing.text(360, top - 12, "f: blur it, or restore it", 14, colour)
-    for left, colour, anchor in ((64, RED, "end"), (656, BLUE, "start")):
-        drawing.line((left, 104), (left, 304), colour, 3, arrow=True)
-        place = left + (10 if anchor == "start" else -10)
-        drawing.text(place, 210, "Tᵥ", 17, colour, anchor=anchor, slant="italic")
-    drawing.text(360, 200, f"v = {SHIFT}: {SHIFT[0]} rows down,", 13)
-    drawing.text(360, 218, f"{SHIFT[1]} columns to the right", 13)
-    drawing.text(360, 388, "blue: first f, then shift   ·   red: first shift, then f", 13)
+    for middle, colour in ((92, BLUE), (290, RED)):
+        drawing.line((154, middle), (286, middle), colour, 3, arrow=True)
+        drawing.text(220, middle - 28, "f: blur it,", 14, colour)
+        drawing.text(220, middle - 11, "or restore it", 14, colour)
+    for middle, colour in ((79, RED), (361, BLUE)):
+        drawing.line((middle, 150), (middle, 208), colour, 3, arrow=True)
+        drawing.text(middle + 12, 184, "Tᵥ", 16, colour, anchor="start", slant="italic")
+    drawing.text(222, 172, f"v = {SHIFT}:", 13)
+    drawing.text(222, 190, f"{SHIFT[0]} rows down,", 13)
+    drawing.text(222, 208, f"{SHIFT[1]} columns right", 13)
+    drawing.text(220, 369, "blue: first f, then Tᵥ   ·   red: first Tᵥ, then f", 13)
     drawing.save("equivariance.svg")
 
 
 def ring() -> None:
     """Where f(T_v x) and T_v f(x) must agree: p and p − v both r pixels inside."""
     drawing = Drawing(
-        720,
-        330,
+        440,
+        452,
         "Where equivariance must hold under zero padding",
         "A square picture. A grey ring of width r stands along its border: there f(T_v x) has met "
         "the padding. A striped cross of two bands, each 2 r wide, v[0] rows down and v[1] columns "
         "to the right, is the same ring moved by v and come around the border: there T_v f(x) has "
         "met it. The four green rectangles between them are where the two must agree.",
     )
-    left, top, side, r, (down, right) = 60, 50, 240, 16, (84, 108)
+    left, top, side, r, (down, right) = 110, 16, 220, 15, (76, 98)
     drawing.box(left, top, side, side, PALE, thickness="2")
     rows = ((r, down - r), (down + r, side - r))
     columns = ((r, right - r), (right + r, side - r))
@@ -105,12 +106,12 @@ def ring() -> None:
         ("green", "both r pixels inside: neither has seen the border", GREEN),
     ]
     for number, (name, words, colour) in enumerate(notes):
-        height = 82 + 54 * number
-        drawing.text(350, height, name, 14, colour, anchor="start", weight="bold")
-        drawing.text(350, height + 20, words, 14, anchor="start")
-    drawing.text(350, 256, "r = 3: SimpleCNN, three layers of 3×3", 14, anchor="start")
-    drawing.text(350, 276, "r = 4: a 9×9 blur", 14, anchor="start")
-    drawing.text(350, 296, "r = 7: the network after the blur", 14, anchor="start")
+        height = 264 + 43 * number
+        drawing.text(20, height, name, 14, colour, anchor="start", weight="bold")
+        drawing.text(20, height + 18, words, 14, anchor="start")
+    drawing.text(20, 396, "r = 3: SimpleCNN, three layers of 3×3", 14, anchor="start")
+    drawing.text(20, 416, "r = 4: a 9×9 blur", 14, anchor="start")
+    drawing.text(20, 436, "r = 7: the network after the blur", 14, anchor="start")
     drawing.save("ring.svg")
 
 

@@ -45,7 +45,7 @@ def show_curves(
     if not curves:
         raise ValueError("curves must hold at least one curve, got none; pass {name: values}")
     with mpl.rc_context(STYLE):
-        fig, ax = plt.subplots(figsize=(WIDTH * 0.8, 3.2), layout="constrained")
+        fig, ax = plt.subplots(figsize=(WIDTH * 0.9, 3.2), layout="constrained")
         for name, curve in curves.items():
             values = np.asarray(curve, dtype=float)
             if values.shape != places.shape:
@@ -57,7 +57,7 @@ def show_curves(
         ax.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale, yscale=yscale)
         ax.grid(True)
         if len(curves) > 3:
-            fig.legend(loc="outside upper center", ncols=3, frameon=False)
+            fig.legend(loc="outside upper center", ncols=2, frameon=False)
         elif len(curves) > 1:
             ax.legend(frameon=False)
     return closed(fig)
@@ -81,7 +81,7 @@ def show_points(groups: Mapping[str, Sequence[float] | Tensor], *, ylabel: str) 
     if not groups:
         raise ValueError("groups must hold at least one group, got none; pass {name: values}")
     with mpl.rc_context(STYLE):
-        fig, ax = plt.subplots(figsize=(WIDTH * 0.8, 3.0), layout="constrained")
+        fig, ax = plt.subplots(figsize=(WIDTH * 0.9, 3.0), layout="constrained")
         for place, (name, group) in enumerate(groups.items()):
             values = np.asarray(group, dtype=float)
             if values.size == 0:
@@ -122,12 +122,12 @@ def show_tradeoff(
     if not families or not all(families.values()):
         raise ValueError("families must hold at least one family, each with a point, got none")
     with mpl.rc_context(STYLE):
-        fig, ax = plt.subplots(figsize=(WIDTH * 0.85, 3.6), layout="constrained")
+        fig, ax = plt.subplots(figsize=(WIDTH * 0.95, 3.6), layout="constrained")
         for (name, points), marker in zip(families.items(), "osD^vP", strict=False):
             x, y = zip(*points.values(), strict=True)
             ax.plot(x, y, marker=marker, label=name, markersize=6)
             for label, place in points.items():
-                ax.annotate(label, place, xytext=(6, -11), textcoords="offset points", fontsize=9)
+                ax.annotate(label, place, xytext=(6, -11), textcoords="offset points", fontsize=10)
         ax.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale)
         ax.margins(0.12)
         ax.grid(True)
@@ -165,7 +165,7 @@ def show_spread(
     if not runs:
         raise ValueError("runs must hold at least one group, got none; pass {name: rows}")
     with mpl.rc_context(STYLE):
-        fig, ax = plt.subplots(figsize=(WIDTH * 0.8, 3.4), layout="constrained")
+        fig, ax = plt.subplots(figsize=(WIDTH * 0.9, 3.4), layout="constrained")
         for name, rows in runs.items():
             values = np.asarray(rows, dtype=float)
             if values.ndim != 2 or values.shape[1:] != places.shape:
@@ -212,7 +212,7 @@ def show_descent(
     rows, columns = values.shape
     left, right, bottom, top = extent
     with mpl.rc_context(STYLE):
-        fig, ax = plt.subplots(figsize=(WIDTH * 0.8, 3.6), layout="constrained")
+        fig, ax = plt.subplots(figsize=(WIDTH * 0.9, 3.6), layout="constrained")
         grid = np.linspace(left, right, columns), np.linspace(bottom, top, rows)
         positive = np.maximum(values, 1e-12)
         levels = np.geomspace(positive.min() + 1e-6 * positive.max(), positive.max(), 14)
@@ -257,7 +257,7 @@ def show_training(
     steps = np.arange(1, values.size + 1)
     smooth = np.convolve(values, np.full(window, 1 / window), mode="valid")
     with mpl.rc_context(STYLE):
-        fig, ax = plt.subplots(figsize=(WIDTH * 0.8, 3.2), layout="constrained")
+        fig, ax = plt.subplots(figsize=(WIDTH * 0.9, 3.2), layout="constrained")
         decibel = -10 * np.log10(values)
         ax.plot(steps, decibel, color="#9aa5b1", linestyle="-", lw=0.7, label="one batch")
         ax.plot(steps[window - 1 :], -10 * np.log10(smooth), label=f"mean of {window} batches")
@@ -265,12 +265,12 @@ def show_training(
         ax.set(xlabel="step", ylabel="-10 log10(loss), PSNR [dB]")
         ax.set_ylim(bottom=max(decibel.min(), float(np.quantile(decibel, 0.02)) - 3))
         ax.grid(True)
-        ax.legend(frameon=False, loc="lower right")
+        fig.legend(loc="outside upper center", ncols=3, frameon=False)
     return closed(fig)
 
 
 def show_history(history: Sequence[Mapping[str, float]]) -> Figure:
-    """The course of a training, as `ippy.training.train` returns it, in decibel.
+    """The course of a training, as `ippy.training.train` returns it, in decibels.
 
     Parameters
     ----------
@@ -286,7 +286,7 @@ def show_history(history: Sequence[Mapping[str, float]]) -> Figure:
         raise ValueError("history must hold at least one entry, got none")
     watched = {entry["step"]: entry["psnr"] for entry in history if "psnr" in entry}
     with mpl.rc_context(STYLE):
-        fig, ax = plt.subplots(figsize=(WIDTH * 0.8, 3.2), layout="constrained")
+        fig, ax = plt.subplots(figsize=(WIDTH * 0.9, 3.2), layout="constrained")
         decibel = -10 * np.log10([entry["loss"] for entry in history])
         ax.plot([entry["step"] for entry in history], decibel, label="training loss")
         if watched:

@@ -17,6 +17,7 @@ from ippy.figures.style import (
     WIDTH,
     closed,
     frame,
+    lettered,
     limits_of,
     picture_of,
     pictures_of,
@@ -39,7 +40,7 @@ def show_images(
     limits
         Grey values of black and white; the smallest and largest value of all pictures by default.
     columns
-        Pictures in a row; all of them by default.
+        Pictures in a row; all of them by default, but four in two rows.
 
     Raises
     ------
@@ -152,7 +153,9 @@ def show_reconstructions(
         limit = float(np.quantile(list(errors.values()), 0.995)) or 1.0
     columns = len(pictures) + 1
     with mpl.rc_context(STYLE):
-        size = (WIDTH, 2 * ((WIDTH - 0.7) / columns) + 0.4)
+        inches = (WIDTH - 0.8) / columns
+        lines = max(lettered(title, inches).count("\n") + 1 for title in pictures)
+        size = (WIDTH, 2 * inches + 0.2 + 0.22 * lines)
         fig, axes = plt.subplots(2, columns, figsize=size, layout="constrained")
         for ax, (title, picture) in zip(
             axes[0], {"slice x": truth, **pictures}.items(), strict=True
@@ -208,8 +211,11 @@ def show_numbers(
                 ax.axhline(place, color="#8a8779", linewidth=0.5)
                 ax.axvline(place, color="#8a8779", linewidth=0.5)
             for (i, j), number in np.ndenumerate(value):
-                dark = number < (low + high) / 2
-                words = f"{number:.2g}".replace("-", "\N{MINUS SIGN}")
+                # At 0.46 of the way black and white stand out alike, by 4.6 each.
+                dark = number < low + 0.46 * (high - low)
+                # Two digits tell a fraction; a large number needs all before its point.
+                words = f"{number:.2g}" if abs(number) < 10 else f"{number:.0f}"
+                words = words.replace("-", "\N{MINUS SIGN}")
                 colour = "white" if dark else "black"
                 ax.text(j, i, words, ha="center", va="center", color=colour)
             if marks and title in marks:
@@ -294,8 +300,10 @@ def show_spectrum(
             centred = np.fft.fftshift(np.maximum(value, floor))
             extent = (-0.5, 0.5, 0.5, -0.5)
             image = ax.imshow(centred, cmap="viridis", norm=norm, extent=extent)
-            ax.set(title=title, xlabel="cycles per pixel, across", xticks=[-0.5, 0, 0.5])
-            ax.set(yticks=[-0.5, 0, 0.5])
+            frame(ax, title)
+            ax.set(xticks=[-0.5, 0, 0.5], yticks=[-0.5, 0, 0.5])
+            ax.label_outer()
+        fig.supxlabel("cycles per pixel, across", fontsize=STYLE["axes.labelsize"])
         axes[0].set_ylabel("cycles per pixel, down")
         bar = fig.colorbar(image, ax=list(axes), fraction=0.05, pad=0.02, aspect=18)
         bar.set_label(label)

@@ -1,5 +1,10 @@
-"""What all figures have in common: colours, lettering, and how pictures are laid out."""
+"""What all figures have in common: colours, lettering, and how pictures are laid out.
 
+A telephone shows a page 360 pixels wide: there a figure shrinks to half its size, and its letters
+with it. So they are as large as those of the text, and no figure is wider than it needs to be.
+"""
+
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,12 +30,12 @@ STYLE: dict[Any, Any] = {
     "xtick.color": INK,
     "ytick.color": INK,
     "font.family": "sans-serif",
-    "font.size": 9.5,
-    "axes.titlesize": 10,
-    "axes.labelsize": 9.5,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-    "legend.fontsize": 9,
+    "font.size": 11.5,
+    "axes.titlesize": 11.5,
+    "axes.labelsize": 11.5,
+    "xtick.labelsize": 10.5,
+    "ytick.labelsize": 10.5,
+    "legend.fontsize": 10.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": False,
@@ -44,7 +49,7 @@ STYLE: dict[Any, Any] = {
     "image.interpolation": "nearest",
 }
 
-WIDTH = 7.5
+WIDTH = 6.4  # inches
 
 
 def pictures_of(argument: str, images: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
@@ -83,13 +88,16 @@ def row_of_axes(
     bar: bool = False,
     labelled: bool = False,
 ) -> tuple[Figure, list[Axes]]:
-    """Axes in rows of `columns`, as high as the pictures ask for and 7.5 inches wide at most."""
-    columns = min(columns or len(pictures), len(pictures))
+    """Axes in rows of `columns`, as high as the pictures ask for and 6.4 inches wide at most."""
+    if columns is None:
+        columns = 2 if len(pictures) == 4 else len(pictures)
+    columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
-    side = min(2.6, (WIDTH - 0.7 * bar) / columns)
+    side = min(2.6 if rows == 1 else 2.3, (WIDTH - 0.8 * bar) / columns)
     tallest = max(picture.shape[0] / picture.shape[1] for picture in pictures.values())
-    margin = 0.35 + 0.45 * labelled
-    size = (side * columns + 0.7 * bar, (side * min(tallest, 2.0) + margin) * rows)
+    lines = max(lettered(title, side).count("\n") + 1 for title in pictures)
+    height = (side * min(tallest, 2.0) + 0.15 + 0.22 * lines) * rows + 0.45 * labelled
+    size = (side * columns + 0.8 * bar, height)
     fig, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     axes = list(grid.flat)
     for ax in axes[len(pictures) :]:
@@ -97,8 +105,16 @@ def row_of_axes(
     return fig, axes[: len(pictures)]
 
 
+def lettered(title: str, side: float) -> str:
+    """The title in as many lines as it takes above a picture that is `side` inches wide."""
+    characters = int(72 * side / (0.58 * STYLE["axes.titlesize"]))
+    return textwrap.fill(title, characters, break_long_words=False, break_on_hyphens=False)
+
+
 def frame(ax: Axes, title: str) -> None:
-    ax.set_title(title)
+    cells = ax.get_gridspec()
+    inches = ax.figure.bbox.width / ax.figure.dpi / (cells.ncols if cells else 1)
+    ax.set_title(lettered(title, inches))
     ax.set(xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set_visible(False)
