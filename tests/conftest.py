@@ -28,6 +28,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return 2 if "site" in item.path.parts else 0
 
     items.sort(key=stage)
+    for item in items:  # which of several processes runs it, where there are several
+        together = "book" if stage(item) else item.path.name
+        item.add_marker(pytest.mark.xdist_group(together))
 
 
 class Notebooks:

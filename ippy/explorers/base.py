@@ -106,13 +106,12 @@ class Explorer(anywidget.AnyWidget):
         """
         told = []
         for key, trait in self.parameters().items():
-            value, usual = (
-                getattr(self, key),
-                trait.start() if callable(trait.start) else trait.start,
-            )
-            if value != usual:
-                names = dict(self._parameters[key].get("choices", []))
-                told.append(f"{trait.label}: {names.get(value, value)}")
+            value = getattr(self, key)
+            if value != (trait.start() if callable(trait.start) else trait.start):
+                choices = self._parameters[key].get("choices", [])
+                names = [name for choice, name in choices if choice == value]
+                long = isinstance(value, list) and len(value) > 2
+                told.append(f"{trait.label}: {'set by hand' if long else (*names, value)[0]}")
         return f"{self.title}. {'; '.join(told)}." if told else self.alt
 
     @property
