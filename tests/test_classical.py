@@ -536,3 +536,24 @@ def test_tune_passes_its_settings_on() -> None:
 def test_tuning_on_nothing_is_refused(dataset, values, slices: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         tune(wiener, BLUR, dataset, values, 0.01, slices=slices)
+
+
+def test_one_slice_is_enough_to_tune_on() -> None:
+    assert tune(made_up, Identity((32, 32)), list(squares(2)), [1, 0.01, 1e-4], 0.05, slices=1)
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "message"),
+    [
+        ("wiener", TypeError, "method must be a function such as wiener, got str"),
+        (lambda y, K, v: y / v, ValueError, "method gives NaN with the value 0; leave it out"),
+    ],
+)
+def test_a_method_that_cannot_be_tuned_is_named(method, error, message: str) -> None:
+    with pytest.raises(error, match=message):
+        tune(method, Identity((32, 32)), [torch.zeros(1, 32, 32)], [0.0, 1.0], 0.0)
+
+
+def test_the_shape_of_a_frequency_response_is_named() -> None:
+    with pytest.raises((TypeError, ValueError), match="^shape must be a pair"):
+        frequency_response(BLUR, (5,))
