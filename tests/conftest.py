@@ -3,10 +3,12 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+BOOK = ("book/", "tests/site/")  # how the names of these tests begin
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -19,7 +21,6 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["IPPY_STRICT"] = "1"
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests first, then the notebooks, then the site that is built from their results."""
 
@@ -29,9 +30,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return 2 if "site" in item.path.parts else 0
 
     items.sort(key=stage)
-    for item in items:  # which of several processes runs it, where there are several
-        together = "book" if stage(item) else item.path.name
-        item.add_marker(pytest.mark.xdist_group(together))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """One of several processes takes the book: the site is made of what its notebooks gave."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Rooms(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "book" if nodeid.startswith(BOOK) else super()._split_scope(nodeid)
+
+    return Rooms(config, log)
 
 
 class Notebooks:

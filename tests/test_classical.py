@@ -555,5 +555,5 @@ def test_a_method_that_cannot_be_tuned_is_named(method, error, message: str) -> 
 
 
 def test_the_shape_of_a_frequency_response_is_named() -> None:
-    with pytest.raises((TypeError, ValueError), match="^shape must be a pair"):
+    with pytest.raises((TypeError, ValueError), match=r"^shape must be a pair"):
         frequency_response(BLUR, (5,))
