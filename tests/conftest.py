@@ -3,12 +3,10 @@
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-BOOK = ("book/", "tests/site/")  # how the names of these tests begin
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,18 +28,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return 2 if "site" in item.path.parts else 0
 
     items.sort(key=stage)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """One of several processes takes the book: the site is made of what its notebooks gave."""
-    from xdist.scheduler import LoadFileScheduling
-
-    class Rooms(LoadFileScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return "book" if nodeid.startswith(BOOK) else super()._split_scope(nodeid)
-
-    return Rooms(config, log)
 
 
 class Notebooks:
