@@ -13,9 +13,6 @@ from crawl import CHAPTERS, FIRST_VIEW, PAGES, SHIFT, Record, look, settle
 ROOT = Path(__file__).resolve().parents[2]
 MEGABYTE = 1_000_000
 TABLET = 768
-# Pages of a kind are laid out alike: one of each is seen on a tablet, too.
-SMALLER = [(name, PHONE) for name in PAGES]
-SMALLER += [(name, TABLET) for name in ("book/index", "book/01-convolution", "book/notation")]
 SHIFT_ALLOWED = 0.1  # beyond this a page jumps while it loads
 # What a browser asks for by a name that stays, and why that is no harm.
 KEPT_NAMES = re.compile(
@@ -55,7 +52,8 @@ def test_from_disk_all_is_there_and_nothing_else_is_asked_for(looked, name: str)
     assert record.empty_pictures == []
 
 
-@pytest.mark.parametrize(("name", "width"), SMALLER)
+@pytest.mark.parametrize("width", [PHONE, TABLET])
+@pytest.mark.parametrize("name", PAGES)
 def test_over_http_and_on_smaller_screens_as_well(browser, http: str, name: str, width: int):
     with Visit(browser, http, width, "dark", has_touch=True) as visit:
         page = visit.open(f"{http}{name}.html")
