@@ -30,6 +30,9 @@ TESTS = {
 }
 # These look at the source or at what is imported, where mutmut has its own hand in.
 NOT_UNDER_MUTMUT = ("by_its_path", "module_that_draws", "nothing_heavy", "ends_too_early")
+# mutmut forks a process for each mutant. tqdm's lock is one for them all, and a mutant that is
+# killed while it holds the lock would leave the others waiting.
+OWN_LOCK = "\nimport threading\n\nimport tqdm\n\ntqdm.tqdm.set_lock(threading.RLock())\n"
 COPIED = ["ippy", "tests", "weights", "book", "pyproject.toml", "_config.yml", "_toc.yml"]
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "static", "*.ipynb")
 SETTINGS = """
@@ -56,6 +59,8 @@ def prepare(folder: Path, module: str) -> None:
     settings = settings.replace("'", '"')
     with (folder / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write(settings)
+    with (folder / "tests" / "conftest.py").open("a", encoding="utf-8") as file:
+        file.write(OWN_LOCK)
 
 
 def mutmut(folder: Path, *words: str, seconds: float | None = None) -> str:

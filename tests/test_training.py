@@ -14,6 +14,7 @@ from ippy.distribution import Alone
 from ippy.models import SimpleCNN
 from ippy.operators import Blurring, Identity
 from ippy.recipe import PRESETS, Recipe
+from ippy.soap import SOAP
 from ippy.training import evaluate, initialise, make_crops, make_optimiser, train
 
 RECIPE = Recipe(steps=12, batch_size=3, crop=20)
@@ -147,6 +148,7 @@ def test_the_bar_shows_loss_and_psnr_or_nothing(progress, capsys):
     train(small(), blur(), slices(), RECIPE, validation_set=slices(1), progress=progress)
     shown = capsys.readouterr()
     assert shown.out == ""
+    assert ("step/s" in shown.err) is progress
     assert ("loss=" in shown.err and "psnr=" in shown.err and "12/12" in shown.err) is progress
     gone_and_left = re.compile(r"\[\d\d:\d\d<\d\d:\d\d, ")
     assert bool(gone_and_left.search(shown.err)) is progress
@@ -332,7 +334,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, part, change):
 )
 def test_a_checkpoint_of_another_network_is_refused(tmp_path, other):
     quiet(small(), checkpoint=tmp_path / "run.ckpt", start="default")
-    with pytest.raises(ValueError, match="was made with another network: SimpleCNN"):
+    with pytest.raises(ValueError, match=r"another network: SimpleCNN\( \(conv1\): Conv2d\(1, "):
         quiet(small(**other), checkpoint=tmp_path / "run.ckpt", start="default")
     with pytest.raises(ValueError, match=r"was made with another network: {'conv1.weight'"):
         quiet(small().double(), checkpoint=tmp_path / "run.ckpt", start="default")
@@ -365,6 +367,59 @@ def test_another_process_trains_on_its_share_and_neither_writes_nor_speaks(
     assert capsys.readouterr() == ("", "")
 
 
+def test_gradients_of_processes_are_summed_though_the_engine_takes_their_mean(monkeypatch):
+    """Two processes: each hands on twice its part of the loss, and the sum is what is told."""
+    parts, pieces, add_gradient = [], [], training.add_gradient
+
+    class Mean(Shared):
+        def backward(self, part):
+            parts.append(part.item())
+            (part / 2).backward()
+
+    def watched(network, batch, scale, backward, piece):
+        pieces.append(piece)
+        return add_gradient(network, batch, scale, backward, piece)
+
+    monkeypatch.setattr(training, "add_gradient", watched)
+    history = quiet(small(), engine=Mean(), log_every=1, steps=3)
+    assert parts == pytest.approx([entry["loss"] for entry in history])
+    assert pieces == [None] * 3  # they exchange their gradients after each piece
+    quiet(small(), steps=1)
+    assert pieces[3:] == [training.PIECE]
+
+
+def test_only_the_process_that_writes_holds_the_checkpoint(tmp_path, monkeypatch):
+    paths, held = [], training.held
+    monkeypatch.setattr(training, "held", lambda path: paths.append(path) or held(path))
+    for engine in (Alone(), Shared()):
+        quiet(small(), engine=engine, checkpoint=tmp_path / "run.ckpt", steps=1)
+    assert paths == [tmp_path / "run.ckpt", None]
+
+
+def test_the_loss_is_a_mean_over_the_channels_as_well():
+    """The halved picture misses by half of it: a quarter of its mean square."""
+    data = [torch.stack([x[0], 1 - x[0]]) for x in slices(1)]
+    model = nn.Conv2d(2, 2, 1, groups=2, bias=False)
+    nn.init.constant_(model.weight, 0.5)
+    settings = {"start": "given", "noise_level": 0.0, "crop": None, "log_every": 1, "steps": 1}
+    history = quiet(model, K=Identity((40, 40)), data=data, **settings)
+    assert history[0]["loss"] == pytest.approx(data[0].square().mean().item() / 4, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["log_every", "validate_every", "save_every"])
+def test_a_number_of_steps_is_a_positive_integer(name):
+    for steps in (0, -1, 0.5, True, float("nan")):
+        with pytest.raises(ValueError, match=f"^{name} must be a positive number of steps, got "):
+            quiet(small(), **{name: steps})
+
+
+def test_validation_slices_are_looked_at_before_the_first_step():
+    with pytest.raises((TypeError, ValueError), match=r"^validation_set\b"):
+        quiet(small(), validation_set=[])
+    with pytest.raises(ValueError, match="40"):
+        quiet(small(), validation_set=slices(1, size=32))
+
+
 def test_a_batch_has_something_for_every_process():
     with pytest.raises(ValueError, match="at least the number of processes, 2, got 1"):
         quiet(small(), engine=Shared(), batch_size=1)
@@ -378,6 +433,48 @@ def test_processes_that_do_not_see_the_same_are_refused():
 
     with pytest.raises(ValueError, match="the processes do not agree on where training goes on"):
         quiet(small(), engine=Apart())
+
+
+def test_what_processes_must_agree_on_is_the_step_the_recipe_and_the_slices():
+    told = []
+
+    class Heard(Alone):
+        def all_reduce(self, data, *, reduce_op="mean"):
+            told.append((int(data), reduce_op))
+            return data
+
+    identity = {"recipe": {"steps": 12}, "training set": "a", "K": "b", "network": "c"}
+    another = [{"recipe": {"steps": 13}}, {"training set": "d"}, {"K": "e"}, {"network": "f"}]
+    training.check_agreement(Heard(), training.Progress(), identity)
+    training.check_agreement(Heard(), training.Progress(step=1), identity)
+    for change in another:
+        training.check_agreement(Heard(), training.Progress(), identity | change)
+    numbers = [number for number, _ in told]
+    assert len(set(numbers[:4])) == 4
+    assert numbers[4:] == [numbers[0]] * 2  # the checkpoint's own comparison answers for these
+    assert {reduce_op for _, reduce_op in told} == {"sum"}
+
+    class Ahead(Shared):
+        def all_reduce(self, data, *, reduce_op="mean"):
+            return 2 * data + 2
+
+    with pytest.raises(ValueError, match=r"\(this one is at step 4\)"):
+        training.check_agreement(Ahead(), training.Progress(step=4), identity)
+
+
+def test_what_is_said_of_a_stopped_run():
+    half, whole = training.Progress(step=5), training.Progress(step=12)
+    assert training.farewell(half, RECIPE, None) == (
+        "training was stopped after step 5 of 12; nothing was kept, for want of a checkpoint"
+    )
+    assert training.farewell(half, RECIPE, "run.ckpt") == (
+        "training was stopped after step 5 of 12; "
+        "run.ckpt keeps it, and the same call goes on from there"
+    )
+    for checkpoint in (None, "run.ckpt"):
+        assert training.farewell(whole, RECIPE, checkpoint) == (
+            "training was stopped when all 12 steps were done; the model is trained"
+        )
 
 
 def test_all_processes_wait_until_a_stopped_run_is_kept(tmp_path):
@@ -396,6 +493,58 @@ def test_all_processes_wait_until_a_stopped_run_is_kept(tmp_path):
         quiet(small(), checkpoint=path, engine=Waits())
     assert caught.value.signal == signal.SIGTERM
     assert kept == [4]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (4, "stopped after step 4 of 12; {path} keeps it, and the same call goes on from there"),
+        (12, "stopped when all 12 steps were done; the model is trained"),
+    ],
+)
+def test_a_signal_lets_the_step_finish(tmp_path, number, step, said):
+    path, model, calls = tmp_path / "run.ckpt", small(), []
+
+    def ring(*_):
+        calls.append(1)
+        if len(calls) == step:
+            signal.raise_signal(number)
+
+    model.register_forward_hook(ring)
+    with pytest.raises(training.Interrupted) as caught:
+        quiet(model, checkpoint=path)
+    assert str(caught.value) == "training was " + said.format(path=path)
+    assert caught.value.signal == number
+    assert torch.load(path, weights_only=True)["progress"]["step"] == step
+    assert model.training is (step < 12)
+
+
+def test_the_bar_keeps_the_last_psnr_in_sight(monkeypatch):
+    shown = []
+
+    class Bar(list):
+        def __init__(self, steps, **_):
+            super().__init__(steps)
+
+        def set_postfix(self, words):
+            shown.append(sorted(words))
+
+    monkeypatch.setattr(training, "tqdm", Bar)
+    quiet(small(), log_every=3, validate_every=6, validation_set=slices(1))
+    assert shown == [["loss"], ["loss", "psnr"], ["loss", "psnr"], ["loss", "psnr"]]
+
+
+def test_what_is_no_model_no_operator_and_no_recipe_is_named():
+    for model in (None, nn.ReLU(), lambda y: y):
+        said = "model must be a torch.nn.Module with weights to train, got "
+        with pytest.raises(TypeError, match=f"^{said}{type(model).__name__}$"):
+            quiet(model)
+    with pytest.raises(TypeError, match=r"^K must be an Operator, got Conv2d; Blurring\(...\) is"):
+        train(small(), nn.Conv2d(1, 1, 3), slices())
+    names = ", ".join(PRESETS)
+    with pytest.raises(TypeError, match=f"^recipe must be a Recipe or one of {names}, got dict$"):
+        quiet(small(), {"steps": 3})
 
 
 def test_a_run_that_goes_astray_leaves_its_checkpoint_sound(tmp_path):
@@ -421,6 +570,11 @@ def test_a_double_network_is_trained_and_scored_in_double():
     model.register_forward_hook(lambda _, inputs, output: seen.append(output.dtype))
     history = quiet(model, validation_set=slices(1))
     assert set(seen) == {torch.float64}
+    halved = nn.Conv2d(1, 1, 1, bias=False).double()
+    nn.init.constant_(halved.weight, 0.5)
+    settings = {"start": "given", "noise_level": 0.0, "crop": None, "steps": 1}
+    loss = quiet(halved, K=Identity((40, 40)), data=slices(1), **settings)[0]["loss"]
+    assert loss == pytest.approx(slices(1)[0].double().square().mean().item() / 4, rel=1e-12)
     assert history[-1]["psnr"] > 5
 
 
@@ -431,6 +585,33 @@ def test_a_diverging_run_stops_with_a_diagnosis():
     assert "training diverged at step 2 of 12: the loss is " in message
     assert "before it, with learning rate 1e+03" in message
     assert "smaller learning_rate" in message
+
+
+def test_a_loss_is_absurd_beyond_ten():
+    """Twelve steps, three of them done; what went before is the entry or the loss just before."""
+    run = training.Progress(step=3, losses=[0.25, 10.0])
+    training.check_loss(run, RECIPE)
+    for losses, history, before in (
+        ([0.25, 0.5, 10.5], [{"loss": 0.125}], ", after 0.5 before it"),
+        ([10.5], [{"loss": 0.125}], ", after 0.125 before it"),
+        ([10.5], [], " from the start"),
+    ):
+        run = training.Progress(step=3, losses=losses, history=history)
+        said = "training diverged at step 4 of 12: the loss is 10.5" + before
+        said += f", with learning rate {RECIPE.learning_rate_at(3):.2g}. "
+        with pytest.raises(FloatingPointError, match="^" + re.escape(said)):
+            training.check_loss(run, RECIPE)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("soap", SOAP), ("adam", torch.optim.Adam)])
+def test_the_optimiser_is_the_one_of_the_recipe(name, kind):
+    model = small()
+    made = make_optimiser(model, replace(RECIPE, optimiser=name, learning_rate=0.125))
+    assert type(made) is kind
+    assert made.param_groups[0]["lr"] == 0.125
+    ours = list(model.parameters())
+    held = made.param_groups[0]["params"]
+    assert all(a is b for a, b in zip(held, ours, strict=True))
 
 
 def test_broken_weights_stop_at_the_first_step():
