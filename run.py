@@ -27,7 +27,8 @@ def fetch_hatch() -> None:
         return
     print("Fetching hatch, which manages the project's environment (once) ...", flush=True)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade"]
-    subprocess.run([*command, "--target", str(TOOLS), "hatch>=1.14"], check=True)
+    if subprocess.run([*command, "--target", str(TOOLS), "hatch>=1.14"]).returncode:
+        sys.exit("pip could not fetch hatch, and says why above; then give the same command again.")
     done.touch()
 
 

@@ -17,7 +17,7 @@ NAMES = ("torch", "ippy")
 def seconds(name: str) -> float:
     """Of the import alone, in a Python that has just started."""
     command = [sys.executable, "-c", CODE.format(name)]
-    return float(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    return float(subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout)
 
 
 def main() -> None:

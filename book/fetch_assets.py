@@ -80,7 +80,8 @@ def fetch(place: str, name: str, version: str, integrity: str, files: dict[str, 
                 shutil.copy(original, target / goal)
     kept = sorted(p for p in target.rglob("*") if p.is_file())
     sums = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(target)}" for p in kept]
-    (target / "SHA256SUMS").write_text("\n".join([f"# {target.name} {version}", *sums]) + "\n")
+    lines = "\n".join([f"# {target.name} {version}", *sums]) + "\n"
+    (target / "SHA256SUMS").write_text(lines, "utf-8", newline="\n")
     print(f"{name} {version}: {len(kept)} files in {target.relative_to(BOOK.parent)}")
 
 

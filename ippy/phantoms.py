@@ -147,7 +147,9 @@ def _draw(job: _Job, size: int) -> None:
 def _draw_together(jobs: list[_Job], size: int, workers: int, follow: partial[Iterable]) -> bool:
     """Draw in several processes; False if that cannot be done here."""
     try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        # Windows cannot wait for more than 61 of them.
+        pool = ProcessPoolExecutor(min(workers, 61), mp_context=get_context("spawn"))
+        with pool:
             for _ in follow(pool.map(partial(_draw, size=size), jobs, chunksize=10)):
                 pass
     # A sandbox may forbid processes (OSError); a script without a __main__ guard breaks the pool.

@@ -1,5 +1,6 @@
 """What the build makes of Jupyter Book's answer; the real thing is in tests/site/test_build.py."""
 
+import io
 import sys
 from pathlib import Path
 
@@ -69,3 +70,18 @@ def test_what_to_read_again_is_listed_once(project: Path, capsys):
     build.REREAD.unlink()
     build.build(project)
     assert "Read these" not in capsys.readouterr().out
+
+
+def test_what_to_read_again_is_listed_on_a_poor_terminal(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A Cyrillic code page has no ×, which must not cost the build its good end."""
+    build.REREAD.write_text("gain of 17 × 17 pixels\n", encoding="utf-8")
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="cp1251")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(sys, "argv", ["build.py"])
+    monkeypatch.setattr(build, "BUILD", project / "_build")
+    monkeypatch.setattr(build, "build", lambda: build.list_what_to_read_again() or 0)
+    assert build.main() == 0
+    terminal.flush()
+    assert b"gain of 17 ? 17 pixels" in terminal.buffer.getvalue()

@@ -318,6 +318,21 @@ def test_write_dataset_draws_alone_where_processes_are_forbidden(
     assert len(written(write_dataset(tmp_path, **SMALL, workers=2, progress=False))) == 8
 
 
+def test_write_dataset_starts_no_more_processes_than_windows_can_wait_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def forbidden(workers: int, **kwargs: object) -> None:
+        asked.append(workers)
+        raise PermissionError("no processes here")
+
+    monkeypatch.setattr(phantoms, "ProcessPoolExecutor", forbidden)
+    monkeypatch.setattr(phantoms.os, "cpu_count", lambda: 128)
+    write_dataset(tmp_path, **SMALL, progress=False)
+    assert asked == [61]
+
+
 def test_another_seed_gives_other_patients(tmp_path: Path) -> None:
     tiny = {
         "train_patients": 1,

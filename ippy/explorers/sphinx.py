@@ -35,7 +35,7 @@ def write_files(app: Sphinx, config: Config) -> None:
     """Write scripts and pages to a folder beside the site; Sphinx copies them into it."""
     folder, site = Path(app.outdir).parent / ".explorers", Path(app.outdir)
     current, stamp = os.environ.get(FINGERPRINT, ""), folder / "fingerprint"
-    if not current or not stamp.exists() or stamp.read_text() != current:
+    if not current or not stamp.exists() or stamp.read_text("utf-8") != current:
         # Sphinx remarks on every file that it overwrites with another content.
         for old in (folder, site / "explorers", site / "_static" / "explorers"):
             shutil.rmtree(old, ignore_errors=True)
@@ -43,7 +43,7 @@ def write_files(app: Sphinx, config: Config) -> None:
         # The content of one folder becomes part of _static, that of the other of the site's root.
         (folder / "extra").mkdir()
         (folder / "explorers").rename(folder / "extra" / "explorers")
-        stamp.write_text(current)
+        stamp.write_text(current, "utf-8")
     config.html_static_path = [*config.html_static_path, str(folder / "_static")]
     config.html_extra_path = [*config.html_extra_path, str(folder / "extra")]
 
