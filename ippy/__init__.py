@@ -49,8 +49,10 @@ _MODULES = frozenset(
         "export",
         "figures",
         "phantoms",
+        "png",
         "questions",
         "training",
+        "tuning",
         "weights",
     }
 )

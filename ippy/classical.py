@@ -1,22 +1,31 @@
-"""Reconstruction without learning: Wiener, Tikhonov and total variation, and how to tune them.
+"""Reconstruction without learning: Wiener, Tikhonov and total variation.
 
 All three know the blur K and have one constant, which weighs how much the measurement is trusted
-against how much noise may be amplified. `tune` picks it on training slices. They are what a network
-has to beat.
+against how much noise may be amplified. `tune` (from `ippy.tuning`) picks it on training slices.
+They are what a network has to beat.
 """
 
 import math
-import warnings
-from collections.abc import Callable, Iterable
-from numbers import Integral, Real
+from numbers import Real
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ippy.evaluation import Slices, check_slices, measure
-from ippy.metrics import psnr
 from ippy.operators import Blurring, Operator, _pair
+from ippy.tuning import tune, tuning_curve
+
+__all__ = [
+    "frequency_response",
+    "gradient",
+    "gradient_adjoint",
+    "tikhonov",
+    "total_variation",
+    "tune",
+    "tuning_curve",
+    "wiener",
+    "wiener_response",
+]
 
 NORM_ITERATIONS = 20
 NORM_MARGIN = 1.05  # the power method comes from below
@@ -24,10 +33,9 @@ DATA_STEP = 0.1
 EDGE = 0.05  # height of a typical edge, in grey values
 
 
-Method = Callable[[Tensor, Operator, float], Tensor]
-
-
-def frequency_response(K: Blurring, shape: tuple[int, int] | None = None) -> Tensor:
+def frequency_response(
+    K: Blurring, shape: tuple[int, int] | None = None, dtype: torch.dtype | None = None
+) -> Tensor:
     """H, the discrete Fourier transform of the kernel: what a blur does to each frequency.
 
     With circular padding, Kx = F⁻¹(H · Fx), F being `torch.fft.fft2`. The kernel is laid on an
@@ -36,24 +44,23 @@ def frequency_response(K: Blurring, shape: tuple[int, int] | None = None) -> Ten
     Args:
         K: a blur; of its padding nothing is used.
         shape: (H, W) of the images; by default `K.img_shape`.
+        dtype: float32 or float64, in which to compute; by default the kernel's own.
 
     Returns:
         Shape (H, W), complex, frequency 0 first (`torch.fft.fftshift` brings it to the middle).
 
     Raises:
-        TypeError: K is no blur.
+        TypeError: K is no blur, or `dtype` no such type.
         ValueError: `shape` is not positive.
 
     >>> K = Blurring((4, 4), kernel=torch.tensor([[0.25, 0.5, 0.25]]))
     >>> frequency_response(K)[0].real
     tensor([1.0000, 0.5000, 0.0000, 0.5000])
     """
-    if not hasattr(K, "kernel"):
-        raise TypeError(
-            f"K must be a Blurring, which has one response for each frequency, got {K!r}; "
-            "tikhonov and total_variation take any operator"
-        )
-    kernel = K.kernel[0, 0]
+    _check_blur(K)
+    if dtype not in (None, torch.float32, torch.float64):
+        raise TypeError(f"dtype must be torch.float32 or torch.float64, got {dtype!r}")
+    kernel = K.kernel[0, 0].to(dtype)
     kh, kw = kernel.shape
     h, w = K.img_shape if shape is None else _pair(shape, "shape")
     rows = (torch.arange(kh) - kh // 2) % h
@@ -63,16 +70,24 @@ def frequency_response(K: Blurring, shape: tuple[int, int] | None = None) -> Ten
     return torch.fft.fft2(image)
 
 
-def wiener_response(K: Blurring, constant: float, shape: tuple[int, int] | None = None) -> Tensor:
+def wiener_response(
+    K: Blurring,
+    constant: float,
+    shape: tuple[int, int] | None = None,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
     """conj(H) / (|H|² + constant): the factor by which `wiener` multiplies each frequency.
 
-    H is `frequency_response(K, shape)`, whose arguments, result and errors these are. A frequency
-    that the blur removes completely gets the factor 0 also for constant = 0, the inverse filter.
+    H is `frequency_response(K, shape, dtype)`, whose arguments, result and errors these are. A
+    frequency that the blur removes completely gets the factor 0 also for constant = 0, the inverse
+    filter.
     """
     _check_constant(constant, "constant")
-    H = frequency_response(K, shape)
+    H = frequency_response(K, shape, dtype)
     power = H.abs().square() + constant
-    return torch.where(power > 0, H.conj() / power, 0)
+    # With rounded weights, what is removed completely is seldom left as exactly zero.
+    rounding = torch.finfo(K.kernel.dtype).eps * K.kernel.abs().sum()
+    return torch.where(power > rounding**2, H.conj() / power, 0)
 
 
 def wiener(y: Tensor, K: Blurring, constant: float) -> Tensor:
@@ -102,8 +117,10 @@ def wiener(y: Tensor, K: Blurring, constant: float) -> Tensor:
     >>> torch.allclose(wiener(K(x), K, 1e-8), x, atol=1e-2)
     True
     """
-    response = wiener_response(K, constant)
+    _check_blur(K)
     _check_measurement(y, K)
+    dtype = torch.promote_types(y.dtype, K.kernel.dtype)
+    response = wiener_response(K, constant, dtype=dtype)
     # y and the kernel are real, so that half of the frequencies say all.
     half = response[:, : y.shape[-1] // 2 + 1].to(y.device)
     return torch.fft.irfft2(half * torch.fft.rfft2(y), s=y.shape[-2:]).to(y.dtype)
@@ -149,7 +166,7 @@ def tikhonov(
         K: any `Operator`.
         weight: of the penalty on differences between neighbouring pixels, not negative.
         iterations: at most so many.
-        tolerance: an image is done when its residual is below tolerance · ‖Kᵀy‖.
+        tolerance: an image is done when its residual is below tolerance · ‖Kᵀy‖, or is rounding.
 
     Returns:
         x_hat, (..., *K.img_shape), of y's dtype and device. Not clipped.
@@ -157,7 +174,7 @@ def tikhonov(
     Raises:
         TypeError, ValueError: an argument is of the wrong kind, shape or range.
 
-    Source: Hansen, Nagy, O'Leary, "Deblurring Images", SIAM, 2006, chapter 7; Hestenes, Stiefel,
+    Source: Hansen, Nagy, O'Leary, "Deblurring Images", SIAM, 2006; Hestenes, Stiefel,
     "Methods of conjugate gradients for solving linear systems", 1952.
 
     >>> K = Blurring((16, 16), kernel_type="motion", kernel_size=5)
@@ -176,16 +193,17 @@ def tikhonov(
     x = torch.zeros_like(residual)
     direction = residual
     power = _dot(residual, residual)
-    goal = tolerance**2 * power
+    goal = max(tolerance, torch.finfo(y.dtype).eps) ** 2 * power
     for _ in range(iterations):
         active = power > goal
         if not active.any():
             break
         image = normal(direction)
-        step = torch.where(active, power / _dot(direction, image), 0)
+        # The 1 keeps 0 / 0 out of the derivatives of images that are done.
+        step = torch.where(active, power, 0) / torch.where(active, _dot(direction, image), 1)
         x = x + step * direction
         residual = residual - step * image
-        previous, power = power, _dot(residual, residual)
+        previous, power = torch.where(active, power, 1), _dot(residual, residual)
         direction = torch.where(active, residual + power / previous * direction, 0)
     return x
 
@@ -208,7 +226,8 @@ def total_variation(
         tolerance: an image is done when a step changes it by less than tolerance · ‖x_hat‖.
 
     Returns:
-        x_hat, (..., *K.img_shape), of y's dtype and device. Not clipped.
+        x_hat, (..., *K.img_shape), of y's dtype and device. Not clipped. It carries no gradient:
+        where nothing changes from pixel to pixel, the total variation has none.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind, shape or range.
@@ -227,6 +246,7 @@ def total_variation(
     _check_measurement(y, K)
     _check_constant(weight, "weight", zero=False)
     _check_stopping(iterations, tolerance)
+    y = y.detach()
     # An edge of height EDGE brings q to its bound in one step.
     edge_step = weight / EDGE
     # ‖∇‖² ≤ 8: a difference has norm 2 at most, and there are two directions.
@@ -246,82 +266,6 @@ def total_variation(
     return x
 
 
-def tuning_curve(
-    method: Method,
-    K: Operator,
-    dataset: Slices,
-    values: Iterable[float],
-    noise_level: float,
-    slices: int = 8,
-    seed: int = 0,
-) -> dict[float, float]:
-    """The mean PSNR in dB that a method reaches with each value of its constant.
-
-    Measured on `slices` slices spread evenly over the dataset, y_delta = Kx + e, with the same
-    noise for every value.
-
-    Args:
-        method: called as method(y_delta, K, value): `wiener`, `tikhonov`, `total_variation`.
-        K: the operator.
-        dataset: training slices, (C, H, W) with (H, W) = K.img_shape.
-        values: what to try.
-        noise_level: relative noise level, 0.01 for one per cent.
-        slices: how many slices to measure on; all of them if there are fewer.
-        seed: of the noise.
-
-    Raises:
-        TypeError: method is no function, or dataset holds no tensors.
-        ValueError: there are no values or no slices, or the method gives NaN with a value.
-    """
-    values = sorted({float(value) for value in values})
-    if not values:
-        raise ValueError("values must hold at least one number, got none; try [1e-3, 1e-2, 1e-1]")
-    if not callable(method):
-        raise TypeError(f"method must be a function such as wiener, got {type(method).__name__}")
-    if not isinstance(slices, Integral) or slices < 1:
-        raise ValueError(f"slices must be a positive integer, got {slices!r}")
-    check_slices(dataset, "dataset")
-    numbers = torch.linspace(0, len(dataset) - 1, min(slices, len(dataset))).round().int().tolist()
-    x = torch.stack([dataset[number] for number in numbers])  # (slices, C, H, W)
-    y_delta = measure(x, K, noise_level, seed)
-    curve = {value: psnr(method(y_delta, K, value), x).mean().item() for value in values}
-    for value, score in curve.items():
-        if math.isnan(score):  # which is neither larger nor smaller than any other
-            raise ValueError(f"method gives NaN with the value {value:g}; leave it out of values")
-    return curve
-
-
-def tune(
-    method: Method,
-    K: Operator,
-    dataset: Slices,
-    values: Iterable[float],
-    noise_level: float,
-    slices: int = 8,
-    seed: int = 0,
-) -> float:
-    """The value with the highest mean PSNR on training slices; arguments as in `tuning_curve`.
-
-    A best value at either end of the range means that the true best one may lie beyond it: a
-    UserWarning says so.
-
-    >>> K = Blurring((32, 32), kernel_type="motion", kernel_size=5)
-    >>> x = torch.zeros(1, 32, 32)
-    >>> x[:, 8:24, 8:24] = 1
-    >>> tune(wiener, K, [x], values=[1e-4, 1e-3, 1e-2, 1e-1, 1], noise_level=0.05)
-    0.01
-    """
-    curve = tuning_curve(method, K, dataset, values, noise_level, slices, seed)
-    best = max(curve, key=lambda value: curve[value])
-    for end, direction in ((min(curve), "smaller"), (max(curve), "larger")):
-        if best == end:
-            warnings.warn(
-                f"the best of the values is the end of their range, {best:g}: try {direction} ones",
-                stacklevel=2,
-            )
-    return best
-
-
 def _dot(a: Tensor, b: Tensor) -> Tensor:
     """⟨a, b⟩ for every image and channel, (..., H, W) to (..., 1, 1)."""
     return (a * b).sum(dim=(-2, -1), keepdim=True)
@@ -335,6 +279,14 @@ def _norm_squared(K: Operator, y: Tensor) -> float:
         x = K.T(K(x / norm))
         norm = x.norm().clamp(min=torch.finfo(x.dtype).tiny)
     return norm.item()
+
+
+def _check_blur(K: Blurring) -> None:
+    if not hasattr(K, "kernel"):
+        raise TypeError(
+            f"K must be a Blurring, which has one response for each frequency, got {K!r}; "
+            "tikhonov and total_variation take any operator"
+        )
 
 
 def _check_measurement(y: Tensor, K: Operator) -> None:

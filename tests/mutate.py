@@ -25,6 +25,8 @@ TESTS = {
     "metrics": ["test_metrics.py"],
     "models": ["test_models.py", "test_bad_inputs.py"],
     "classical": ["test_classical.py", "test_adapters.py"],
+    "tuning": ["test_tuning.py"],
+    "png": ["test_png.py", "test_bad_files.py"],
     "data": ["test_data.py", "test_bad_files.py"],
     "training": ["test_training.py", "test_recipe.py"],
 }

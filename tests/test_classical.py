@@ -1,7 +1,6 @@
 """The classical methods against dense linear algebra, scipy and scikit-image."""
 
 import itertools
-import warnings
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
-from skimage.restoration import denoise_tv_chambolle
+from skimage import restoration
 
 from ippy.classical import (
     DATA_STEP,
@@ -21,8 +20,6 @@ from ippy.classical import (
     gradient_adjoint,
     tikhonov,
     total_variation,
-    tune,
-    tuning_curve,
     wiener,
     wiener_response,
 )
@@ -146,6 +143,43 @@ def test_wiener_without_a_constant_is_the_inverse_filter() -> None:
     torch.testing.assert_close(response[:, :4], 1 / frequency_response(K)[:, :4])
 
 
+@pytest.mark.parametrize("constant", [1e-3, 0.5])
+def test_scikit_image_has_the_same_wiener_filter(constant: float) -> None:
+    """Theirs weighs each frequency by a regularisation operator: here none, a one at the centre."""
+    K = Blurring((12, 15), kernel=lopsided(3, 5))
+    y, one = normal(12, 15), np.zeros((3, 5))
+    one[1, 2] = 1
+    expected = restoration.wiener(y.numpy(), K.kernel[0, 0].numpy(), constant, reg=one, clip=False)
+    np.testing.assert_allclose(wiener(y, K, constant), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(("taps", "size"), [(9, 18), (5, 10), (3, 6), (5, 60)])
+def test_what_a_rounded_kernel_removes_is_not_divided_by_either(taps: int, size: int) -> None:
+    """In float32, some of these frequencies are left as 1e-8 and not as zero."""
+    K = Blurring((size, size), kernel=torch.ones(1, taps) / taps, padding="circular")
+    numbers = np.arange(size)
+    removed = (numbers * taps % size == 0) & (numbers > 0)
+    response = wiener_response(K, 0)[0]
+    assert torch.equal(response == 0, torch.from_numpy(removed))
+    exact = np.fft.fft(np.roll(np.eye(size)[:taps].sum(0) / taps, -(taps // 2)))
+    np.testing.assert_allclose(response[~removed], 1 / exact[~removed], rtol=1e-4)
+
+
+@pytest.mark.parametrize("constant", [0, 1e-12, 1e-3])
+def test_wiener_computes_in_the_type_of_the_measurement(constant: float) -> None:
+    K = Blurring((16, 15), kernel_type="gaussian", kernel_size=5, padding="circular")
+    assert K.kernel.dtype == torch.float32
+    y = K(normal(2, 1, 16, 15))
+    grid = np.zeros((16, 15))
+    grid[:5, :5] = K.kernel[0, 0]
+    H = np.fft.fft2(np.roll(grid, (-2, -2), (0, 1)))
+    expected = np.fft.ifft2(H.conj() / (np.abs(H) ** 2 + constant) * np.fft.fft2(y)).real
+    np.testing.assert_allclose(wiener(y, K, constant), expected, atol=1e-11)
+    single = wiener(y.float(), K, constant + 1e-3)
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single, wiener(y, K, constant + 1e-3).float(), atol=1e-4, rtol=1e-4)
+
+
 def test_wiener_response_has_the_shape_asked_for() -> None:
     K = Blurring((8, 11), kernel=lopsided())
     H = frequency_response(K, (5, 6))
@@ -216,6 +250,35 @@ def test_tikhonov_stops_at_its_tolerance(tolerance: float) -> None:
     assert (reached > tolerance / 30).all()
 
 
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-4), (torch.float64, 1e-9)])
+def test_tikhonov_stops_where_only_rounding_is_left(dtype: torch.dtype, error: float) -> None:
+    """With tolerance 0 the residual falls on, until its square is no number above zero."""
+    K = Blurring((12, 12), kernel_type="motion", kernel_size=3)
+    y = K(torch.rand(1, 1, 12, 12, generator=torch.Generator().manual_seed(0)).to(dtype))
+    x_hat = tikhonov(y, K, 0.01, iterations=3000, tolerance=0)
+    expected = tikhonov(y.double(), K, 0.01, iterations=3000, tolerance=1e-12)
+    torch.testing.assert_close(x_hat.double(), expected, atol=error, rtol=error)
+
+
+def test_derivatives_go_through_tikhonov_when_one_image_is_done_before_the_other() -> None:
+    K = Blurring((5, 6), kernel=lopsided())
+    y = normal(3, 1, 5, 6) * torch.tensor([1.0, 0.0, 1.0]).reshape(3, 1, 1, 1)
+    y[2] = K(torch.ones(5, 6, dtype=torch.float64))
+    y.requires_grad_()
+    weights = normal(3, 1, 5, 6, seed=1)
+    (weights * tikhonov(y, K, 0.1, tolerance=1e-10)).sum().backward()
+    A, D = matrix(K), difference_matrix(5, 6)
+    solved = np.linalg.solve(A.T @ A + 0.1 * D.T @ D, weights.flatten(1).numpy().T)
+    expected = (A @ solved).T.reshape(3, 1, 5, 6)
+    assert y.grad is not None and bool(y.grad.isfinite().all())
+    np.testing.assert_allclose(y.grad[0], expected[0], atol=1e-6)
+
+
+def test_total_variation_carries_no_gradient() -> None:
+    y = normal(1, 1, 8, 8).requires_grad_()
+    assert not total_variation(y, BLUR, 0.1, iterations=2).requires_grad
+
+
 def test_one_iteration_of_tikhonov_is_the_steepest_descent_step() -> None:
     K, y = Blurring((8, 8), kernel=lopsided()), normal(8, 8)
     b = K.T(y)
@@ -270,7 +333,9 @@ def test_total_variation_reaches_the_minimum(K: Operator, weight: float) -> None
 def test_total_variation_denoises_like_scikit_image(weight: float) -> None:
     y = squares(dtype=torch.float64)[0, 0] + 0.1 * normal(32, 32)
     x_hat = total_variation(y, Identity((32, 32)), weight, iterations=2000, tolerance=1e-7)
-    expected = denoise_tv_chambolle(y.numpy(), weight=weight, eps=1e-9, max_num_iter=5000)
+    expected = restoration.denoise_tv_chambolle(
+        y.numpy(), weight=weight, eps=1e-9, max_num_iter=5000
+    )
     np.testing.assert_allclose(x_hat, expected, atol=5e-3)
     D = difference_matrix(32, 32)
     reached, theirs = (
@@ -459,101 +524,12 @@ def test_norm_is_the_largest_singular_value(scale: float) -> None:
         )
 
 
-def test_tuning_curve_scores_every_value_on_the_same_measurements() -> None:
-    K = Blurring((32, 32), kernel_type="motion", kernel_size=5)
-    x = squares(7)
-    curve = tuning_curve(wiener, K, list(x), [0.1, 1e-3, 0.1], 0.02, slices=3, seed=5)
-    chosen = x[[0, 3, 6]]
-    y = K(chosen)
-    y_delta = y + gaussian_noise(y, 0.02, torch.Generator().manual_seed(5))
-    assert list(curve) == [1e-3, 0.1]
-    for value, score in curve.items():
-        assert score == pytest.approx(psnr(wiener(y_delta, K, value), chosen).mean().item())
-
-
-def test_tuning_measures_on_eight_slices_or_on_all_there_are() -> None:
-    K, seen = Blurring((32, 32), kernel_type="motion", kernel_size=5), []
-
-    def method(y: torch.Tensor, K: Operator, value: float) -> torch.Tensor:
-        seen.append(len(y))
-        return y
-
-    tuning_curve(method, K, list(squares(3)), [1], 0.01)
-    tuning_curve(method, K, list(squares(1)) * 20, [1], 0.01)
-    assert seen == [3, 8]
-
-
-def made_up(y: torch.Tensor, K: Operator, value: float) -> torch.Tensor:
-    """A method whose best value is 0.01."""
-    return y + abs(np.log10(value) + 2)
-
-
-def test_tune_takes_the_best_value_and_is_silent_about_it() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        best = tune(made_up, Identity((32, 32)), list(squares(2)), [1, 0.01, 0.1, 1e-4], 0.05)
-    assert best == 0.01
-
-
-@pytest.mark.parametrize(
-    ("values", "best", "advice"),
-    [
-        ([0.1, 0.01, 1], 0.01, "range, 0.01: try smaller"),
-        ([1e-4, 1e-3, 1e-2], 0.01, "range, 0.01: try larger"),
-    ],
-)
-def test_tune_says_when_the_range_ends_too_early(values, best: float, advice: str) -> None:
-    with pytest.warns(UserWarning, match=advice) as caught:
-        assert tune(made_up, Identity((32, 32)), list(squares(2)), values, 0.05) == best
-    assert caught[0].filename == __file__
-
-
-def test_tune_passes_its_settings_on() -> None:
-    K, x = Blurring((32, 32), kernel_type="motion", kernel_size=5), list(squares(6))
-    values = [1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]
-    best = [tune(wiener, K, x, values, level, slices=2, seed=1) for level in (1e-3, 0.03, 0.3)]
-    assert best == sorted(set(best))
-    settings_seen = []
-
-    def method(y: torch.Tensor, K: Operator, value: float) -> torch.Tensor:
-        settings_seen.append((len(y), y.sum().item()))
-        return made_up(y, K, value)
-
-    for seed in (1, 2):
-        tune(method, K, x, [1e-3, 1e-2, 1e-1], 0.01, slices=2, seed=seed)
-    assert {count for count, _ in settings_seen} == {2}
-    assert len({total for _, total in settings_seen}) == 2
-
-
-@pytest.mark.parametrize(
-    ("dataset", "values", "slices", "message"),
-    [
-        ([torch.zeros(1, 8, 8)], [], 8, "values must hold at least one number"),
-        ([], [1], 8, "dataset must hold at least one slice"),
-        ([torch.zeros(1, 8, 8)], [1], 0, "slices must be a positive integer, got 0"),
-    ],
-)
-def test_tuning_on_nothing_is_refused(dataset, values, slices: int, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        tune(wiener, BLUR, dataset, values, 0.01, slices=slices)
-
-
-def test_one_slice_is_enough_to_tune_on() -> None:
-    assert tune(made_up, Identity((32, 32)), list(squares(2)), [1, 0.01, 1e-4], 0.05, slices=1)
-
-
-@pytest.mark.parametrize(
-    ("method", "error", "message"),
-    [
-        ("wiener", TypeError, "method must be a function such as wiener, got str"),
-        (lambda y, K, v: y / v, ValueError, "method gives NaN with the value 0; leave it out"),
-    ],
-)
-def test_a_method_that_cannot_be_tuned_is_named(method, error, message: str) -> None:
-    with pytest.raises(error, match=message):
-        tune(method, Identity((32, 32)), [torch.zeros(1, 32, 32)], [0.0, 1.0], 0.0)
-
-
 def test_the_shape_of_a_frequency_response_is_named() -> None:
     with pytest.raises((TypeError, ValueError), match=r"^shape must be a pair"):
         frequency_response(BLUR, (5,))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.int64, "float64"])
+def test_the_type_of_a_frequency_response_is_named(dtype) -> None:
+    with pytest.raises(TypeError, match=r"^dtype must be torch\.float32 or torch\.float64, got"):
+        frequency_response(BLUR, dtype=dtype)
