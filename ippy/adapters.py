@@ -41,7 +41,8 @@ def as_scipy(K: Operator, dtype: Any = np.float64) -> LinearOperator:
         dtype: of the numbers, numpy's float64 or float32.
 
     Raises:
-        TypeError: K is no `Operator`, or dtype is no real floating type.
+        TypeError: K is no `Operator`, dtype is no real floating type, or what the matrix is applied
+            to is complex.
     """
     from scipy.sparse.linalg import LinearOperator
 
@@ -52,8 +53,11 @@ def as_scipy(K: Operator, dtype: Any = np.float64) -> LinearOperator:
 
     def apply(operator: Operator, columns: np.ndarray) -> np.ndarray:
         """Each column is one image of a batch."""
+        if np.iscomplexobj(columns):  # numpy would drop the imaginary part
+            raise TypeError(f"x must be real, got {columns.dtype}; use x.real, then x.imag")
         images = torch.from_numpy(np.ascontiguousarray(columns.T, dtype=kind))
-        results = operator(images.reshape(-1, 1, *operator.img_shape))
+        with torch.no_grad():
+            results = operator(images.reshape(-1, 1, *operator.img_shape))
         return results.reshape(len(images), -1).numpy().T
 
     return LinearOperator(

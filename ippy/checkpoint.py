@@ -108,8 +108,11 @@ def load_checkpoint(
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # what is damaged fails in all kinds of ways
         raise ValueError(f"{path} is damaged or is no checkpoint; {advice}") from error
-    if not isinstance(state, dict) or not state.keys() >= PARTS:
+    if not isinstance(state, dict) or not all(isinstance(state.get(p), dict) for p in PARTS):
         raise ValueError(f"{path} is no checkpoint; {advice}")
+    progress, fresh = state["progress"], vars(Progress())
+    if {n: type(value) for n, value in progress.items()} != {n: type(fresh[n]) for n in fresh}:
+        raise ValueError(f"{path} does not say where its run stands; {advice}")
     for part, ours in identity.items():
         theirs = state["identity"].get(part)
         if theirs != ours:
@@ -124,22 +127,25 @@ def load_checkpoint(
         )
     try:
         optimiser.load_state_dict(state["optimiser"])
-    except ValueError as error:
+    except Exception as error:
         raise ValueError(f"checkpoint {path} was made with another optimiser; {advice}") from error
     model.load_state_dict(state["model"])
-    return Progress(**state["progress"])
+    return Progress(**progress)
 
 
-def layout(weights: dict[str, Tensor]) -> dict[str, str]:
-    """Shapes and types of the tensors of a network.
+def layout(weights: dict[str, Any]) -> dict[str, str]:
+    """Shapes and types of the tensors of a network, and of what stands in a tensor's place.
 
     >>> layout(nn.Linear(3, 2).state_dict())
     {'weight': '(2, 3) float32', 'bias': '(2,) float32'}
     """
-    return {
-        name: f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
-        for name, tensor in weights.items()
-    }
+
+    def said(value: Any) -> str:
+        if not isinstance(value, Tensor) or value.is_meta or value.layout != torch.strided:
+            return f"no numbers but a {type(value).__name__}"
+        return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
+
+    return {name: said(value) for name, value in weights.items()}
 
 
 @contextmanager

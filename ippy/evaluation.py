@@ -102,10 +102,10 @@ def evaluate(
     if not callable(reconstruct):
         raise TypeError(f"reconstruct must be a function of y, got {type(reconstruct).__name__}")
     check_slices(dataset, "dataset")
-    number, training = None, False  # a number of the network has its dtype and its device
+    number, modes = None, dict[nn.Module, bool]()
     if isinstance(reconstruct, nn.Module):
-        number = next(reconstruct.parameters(), None)
-        training = reconstruct.training
+        number = next(reconstruct.parameters(), None)  # it has the network's dtype and device
+        modes = {part: part.training for part in reconstruct.modules()}
         reconstruct.eval()
     names = _names(dataset)
     rows = []
@@ -121,9 +121,9 @@ def evaluate(
                 raise TypeError(f"reconstruct must return grey values in [0, 1], got {x_hat.dtype}")
             x_hat = x_hat.to(x)
             rows.append(torch.stack([psnr(x_hat, x), ssim(x_hat, x)]))
-    finally:  # a network that was in training goes on in training, whatever happened here
-        if isinstance(reconstruct, nn.Module):
-            reconstruct.train(training)
+    finally:  # what was in training goes on in training, what was frozen stays so
+        for part, training in modes.items():
+            part.training = training
     table = torch.cat(rows, dim=1)  # (2, N)
     return Scores(table[0], table[1], names)
 

@@ -32,7 +32,8 @@ def to_safetensors(model: SimpleCNN, trained_for: Mapping[str, Any] | None = Non
 
     Raises:
         TypeError: model is no SimpleCNN.
-        ValueError: trained_for holds what JSON cannot say, such as NaN.
+        ValueError: trained_for holds what JSON cannot say, such as NaN, or the network was given
+            another final activation later.
 
     >>> content = to_safetensors(SimpleCNN(1, 1, 32))
     >>> len(content)
@@ -66,12 +67,16 @@ def architecture(model: SimpleCNN) -> dict[str, Any]:
     """
     first, last = model.conv1, model.conv3
     kinds: dict[type[nn.Module], str | None] = {kind: n for n, kind in FINAL_ACTIVATIONS.items()}
+    head = type(model.final_activation)
+    if head not in kinds:
+        names = ", ".join(map(repr, FINAL_ACTIVATIONS))
+        raise ValueError(f"model must end in one of {names}, got {head.__name__}")
     return {
         "in_ch": first.in_channels,
         "out_ch": last.out_channels,
         "n_filters": first.out_channels,
         "kernel_size": first.kernel_size[0],
-        "final_activation": kinds[type(model.final_activation)],
+        "final_activation": kinds[head],
         "padding_mode": first.padding_mode,
         "residual": model.residual,
     }

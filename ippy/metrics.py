@@ -4,6 +4,7 @@ Averages over a test set are taken afterwards, over these numbers. Pooling the p
 batch first would give another result, because the logarithm in the PSNR is not linear.
 """
 
+from contextlib import nullcontext
 from numbers import Real
 
 import torch
@@ -83,12 +84,23 @@ def ssim(x_hat: Tensor, x: Tensor, data_range: float = 1.0) -> Tensor:
             f"x must have at least {SSIM_WINDOW}×{SSIM_WINDOW} pixels for the SSIM window, "
             f"got {x.shape[-2]}×{x.shape[-1]}"
         )
-    _, similarity = structural_similarity_index_measure(
-        x_hat, x, sigma=1.5, data_range=float(data_range), reduction="none", return_full_image=True
-    )
+    given, device = x, x.device.type
+    # A variance is a difference of two squares, which float32 resolves in [0, 1], but not far off.
+    if max(x.abs().amax(), x_hat.abs().amax()) > 4 * data_range:
+        x_hat, x = x_hat.cpu().double(), x.cpu().double()  # Apple's chips have no float64
+    mixes = torch.amp.is_autocast_available(device)
+    with torch.autocast(device, enabled=False) if mixes else nullcontext():
+        _, similarity = structural_similarity_index_measure(
+            x_hat,
+            x,
+            sigma=1.5,
+            data_range=float(data_range),
+            reduction="none",
+            return_full_image=True,
+        )
     # Nearer to the border the window reaches into a mirror image, which the definition leaves out.
     r = SSIM_WINDOW // 2
-    return similarity[..., r:-r, r:-r].mean(dim=(1, 2, 3))
+    return similarity[..., r:-r, r:-r].mean(dim=(1, 2, 3)).to(given)
 
 
 def relative_error(x_hat: Tensor, x: Tensor) -> Tensor:

@@ -20,7 +20,9 @@ FINAL_ACTIVATIONS = {
 PADDING_MODES = ("zeros", "circular", "reflect", "replicate")
 
 LOCAL = nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d
-GLOBAL = nn.Linear | nn.AdaptiveAvgPool2d | nn.ConvTranspose2d | nn.Upsample
+# Some look at the whole picture, if only for its mean, some make it larger.
+GLOBAL = nn.Linear | nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d | nn.GroupNorm | nn.InstanceNorm2d
+GLOBAL |= nn.LayerNorm | nn.ConvTranspose2d | nn.Upsample | nn.PixelShuffle
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -69,7 +71,7 @@ class SimpleCNN(nn.Module):
         self.residual = residual
 
     def forward(self, y: Tensor) -> Tensor:  # (N, in_ch, H, W)
-        _check_input(y, self.conv1.weight)
+        _check_input(y, self.conv1)
         h = torch.relu(self.conv1(y))  # (N, n_filters, H, W)
         h = torch.relu(self.conv2(h))  # (N, n_filters, H, W)
         out = self.final_activation(self.conv3(h))  # (N, out_ch, H, W)
@@ -94,6 +96,7 @@ def receptive_field(model: nn.Module) -> int:
 
     k, d and s are the kernel size, dilation and stride of the model's convolutions and poolings,
     which are taken to act one after the other. For kernels that are not square, the longer side.
+    Batch normalisation does not count: a trained network no longer looks at the batch.
 
     Raises:
         ValueError: the model has no such layer, or also one that the formula does not cover.
@@ -105,7 +108,9 @@ def receptive_field(model: nn.Module) -> int:
     7
     """
     _check_model(model)
-    layers: list[Any] = [layer for layer in model.modules() if isinstance(layer, LOCAL | GLOBAL)]
+    # A layer that acts twice counts twice.
+    modules = (module for _, module in model.named_modules(remove_duplicate=False))
+    layers: list[Any] = [module for module in modules if isinstance(module, LOCAL | GLOBAL)]
     if not layers or any(isinstance(layer, GLOBAL) for layer in layers):
         names = ", ".join(type(layer).__name__ for layer in layers) or "neither"
         raise ValueError(f"model must be made of convolutions and poolings, got {names}")
@@ -195,18 +200,20 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         here = ", ".join(sorted(file.name for file in path.parent.glob("*.pth"))) or "none"
         raise FileNotFoundError(f"no weight file {path}; .pth files in that folder: {here}")
-    if not is_intact(path):
+    stored = io.BytesIO(path.read_bytes())  # what fails from here on is not the disk's fault
+    if not is_intact(stored):
         raise ValueError(
             f"{path} is damaged, cut short or not written by torch.save; fetch or make it again"
         )
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
+        stored.seek(0)
+        weights = torch.load(stored, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path} was refused: it holds Python objects, which could run code, beside tensors; "
             "ask its author for torch.save(model.state_dict(), path)"
         ) from error
-    except RuntimeError as error:
+    except Exception as error:  # what is damaged fails in all kinds of ways
         raise ValueError(f"{path} is damaged; fetch or make it again") from error
     if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
         content = ", ".join(map(str, weights)) if isinstance(weights, dict) else "no dictionary"
@@ -239,11 +246,14 @@ def _along(size: int | tuple[int, ...], axis: int) -> int:
     return size if isinstance(size, int) else size[axis]
 
 
-def _check_input(y: Tensor, weight: Tensor) -> None:
+def _check_input(y: Tensor, layer: nn.Conv2d) -> None:
     """What torch would say of a picture that does not fit, in the words of this book."""
+    weight = layer.weight
     if not isinstance(y, Tensor):
         raise TypeError(f"y must be a torch.Tensor, got {type(y).__name__}; use torch.as_tensor")
-    if y.dtype != weight.dtype and not torch.is_autocast_enabled(y.device.type):
+    device = y.device.type
+    mixed = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    if y.dtype != weight.dtype and not mixed:
         raise TypeError(
             f"y must be {weight.dtype}, as the weights are, got {y.dtype}; use y.to({weight.dtype})"
         )
@@ -264,6 +274,13 @@ def _check_input(y: Tensor, weight: Tensor) -> None:
             advice = "turn colours into grey first, y.mean(dim=1, keepdim=True), or set in_ch"
         raise ValueError(
             f"y must have the shape (N, {channels}, H, W), got {tuple(y.shape)}; {advice}"
+        )
+    beyond = weight.shape[2] // 2  # pixels that the padding takes from the picture
+    smallest = {"circular": beyond, "reflect": beyond + 1}.get(layer.padding_mode, 1)
+    if min(y.shape[2:]) < smallest:
+        raise ValueError(
+            f"y must have at least {smallest}×{smallest} pixels for padding_mode="
+            f"{layer.padding_mode!r}, got {y.shape[2]}×{y.shape[3]}; use padding_mode='zeros'"
         )
 
 

@@ -75,8 +75,9 @@ def poisson_noise(y: Tensor, peak: float, generator: torch.Generator | None = No
     _check_images(y)
     y = y.detach()
     photons = _number(peak, "peak")
-    if photons <= 0:
-        raise ValueError(f"peak must be positive, got {peak}")
+    least = torch.finfo(y.dtype).tiny  # what is smaller may be rounded to zero
+    if photons < least:
+        raise ValueError(f"peak must be positive, got {peak}; use {least:.1g} or more")
     low, high = y.min(), y.max()
     if low < -1e-5 * high:
         raise ValueError(f"y must not be negative, got a minimum of {low:.3g}; use y.clamp(min=0)")

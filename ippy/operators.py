@@ -27,7 +27,8 @@ class Operator(ABC):
 
     - `K(x)` or `K @ x` takes a float32 or float64 tensor of shape (H, W), (C, H, W) or
       (N, C, H, W) with (H, W) = `img_shape` and returns one with (H, W) = `out_shape`, of the same
-      dtype and on the same device. Every image and every channel is treated alike.
+      dtype (under `torch.autocast` too) and on the same device. Every image and every channel is
+      treated alike.
     - `K.T(y)` or `K.T @ y` goes the other way. `K.T` is an operator too, and `K.T.T is K`.
     - `A @ B` is the operator x ↦ A(Bx), with the adjoint Bᵀ Aᵀ.
 
@@ -81,6 +82,11 @@ class Operator(ABC):
                 f"x must have the shape ({h}, {w}), (C, {h}, {w}) or (N, C, {h}, {w}), "
                 f"got {tuple(x.shape)}; reshape x or set img_shape"
             )
+        device = x.device.type
+        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+            # Mixed precision is for networks: in bfloat16, K and Kᵀ no longer belong together.
+            with torch.autocast(device, enabled=False):
+                return self(x)
         batch = x if x.ndim == 4 else x.reshape((1,) * (4 - x.ndim) + x.shape)
         y = self._forward(batch)
         if y.shape != (*batch.shape[:2], *self.out_shape):
@@ -174,7 +180,8 @@ def adjoint_error(
 ) -> float:
     """|⟨Kx, y⟩ − ⟨x, Kᵀy⟩| / (‖Kx‖ ‖y‖) for one random pair x, y: zero up to rounding.
 
-    One pair is enough: a wrong adjoint passes for hardly any x and y.
+    One pair is enough: a wrong adjoint passes for hardly any x and y. Where Kx is zero, the
+    numerator alone is returned.
 
     Args:
         K: the operator to check.
@@ -340,7 +347,11 @@ class Blurring(Operator):
     def _multiply(self, x: Tensor, spectrum: Tensor) -> Tensor:
         """The periodic convolution: a product of FFTs, of x and of the kernel."""
         s = self._fft_shape
-        return torch.fft.irfft2(torch.fft.rfft2(x, s=s).mul_(spectrum), s=s)
+        # torch 2.5 to 2.8 cannot transform what repeats itself in memory, as a sum's gradient does.
+        z = torch.fft.irfft2(torch.fft.rfft2(x.contiguous(), s=s).mul_(spectrum), s=s)
+        if z.requires_grad:
+            z.register_hook(lambda gradient: None if gradient is None else gradient.contiguous())
+        return z
 
     def _response(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What K and Kᵀ multiply with, for x's dtype and device: turned kernel and kernel, or,

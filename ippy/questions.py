@@ -70,16 +70,14 @@ class Question:
 def choose(text: str, answers: Mapping[str, str], *, right: str | Iterable[str]) -> Question:
     """A question with given answers; one can be chosen, or several if `right` is a list.
 
-    Parameters
-    ----------
-    text : the question, plain text.
-    answers : answer → the sentence that it gets, at least two.
-    right : the right answer, or a list of all right answers.
+    Args:
+        text: the question, plain text.
+        answers: answer → the sentence that it gets, at least two.
+        right: the right answer, or a list of all right answers.
 
-    Raises
-    ------
-    TypeError : a question, an answer or a sentence is no text.
-    ValueError : fewer than two answers, an empty sentence, or `right` is not among the answers.
+    Raises:
+        TypeError: a question, an answer or a sentence is no text.
+        ValueError: fewer than two answers, an empty sentence, or `right` is not among the answers.
 
     >>> choose("2 + 2", {"4": "Yes.", "5": "One too many."}, right="4")
     2 + 2
@@ -113,20 +111,18 @@ def number(
 ) -> Question:
     """A question whose answer is a number; right are all with |answer − right| ≤ within.
 
-    Parameters
-    ----------
-    text : the question, plain text.
-    right : the right answer, in `unit`.
-    feedback : number → the sentence that it gets: for foreseeable wrong answers, and for the right
-        one if more is to be said than that it is right. To other numbers the page says whether the
-        answer is more or less.
-    within : how far off an answer may be.
-    unit : written behind the field: "weights", "dB".
+    Args:
+        text: the question, plain text.
+        right: the right answer, in `unit`.
+        feedback: number → the sentence that it gets: for foreseeable wrong answers, and for the
+            right one if more is to be said than that it is right. To other numbers the page says
+            whether the answer is more or less.
+        within: how far off an answer may be.
+        unit: written behind the field: "weights", "dB".
 
-    Raises
-    ------
-    TypeError : text where a number is expected, or the reverse.
-    ValueError : a number is not finite, `within` is negative, or a sentence is empty.
+    Raises:
+        TypeError: text where a number is expected, or the reverse.
+        ValueError: a number is not finite, `within` is negative, or a sentence is empty.
 
     >>> number("How many weights has a 3 × 3 kernel?", right=9, unit="weights")
     How many weights has a 3 × 3 kernel?

@@ -21,7 +21,8 @@ class SOAP(Optimizer):
     parameters with a single axis, get plain Adam. The first step only opens the averages.
 
     Two things keep rounding errors from growing into decisions, so that one process and several,
-    which add up a gradient in another order, train the same network. The v beside eps is the root
+    which add up a gradient in another order, train the same network: in float64 to the last digits,
+    in float32 to networks that differ a little and do the same. The v beside eps is the root
     mean square of √V: entries of the gradient that are far smaller than the others are not blown
     up to their size. And DAMPING of their mean eigenvalue, falling from row to row, is added to the
     diagonals of L and R, to say which eigenvectors are meant where the gradients leave them open.
@@ -34,7 +35,7 @@ class SOAP(Optimizer):
         refresh: steps from one basis to the next.
 
     Raises:
-        ValueError: a setting is out of its range.
+        ValueError: a setting is out of its range, or a parameter complex.
 
     Source: Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", 2024, Algorithm 3.
 
@@ -65,6 +66,8 @@ class SOAP(Optimizer):
         if refresh < 1:
             raise ValueError(f"refresh must be a positive number of steps, got {refresh}")
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "refresh": refresh})
+        if any(p.is_complex() for group in self.param_groups for p in group["params"]):
+            raise ValueError("params must be real, got complex ones; use torch.view_as_real")
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -122,7 +125,8 @@ def _refresh(state: dict[str, Any]) -> None:
 
 def _orthonormal(A: Tensor) -> Tensor:
     """Orthonormal columns that span, one after the other, what the columns of A span."""
-    return torch.linalg.qr(A.cpu())[0].to(A)
+    dtype = torch.promote_types(A.dtype, torch.float32)  # in half precision there is no QR
+    return torch.linalg.qr(A.cpu().to(dtype))[0].to(A)
 
 
 def _eigenvectors(A: Tensor) -> Tensor:

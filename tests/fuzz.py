@@ -22,6 +22,8 @@ import struct
 import sys
 import tempfile
 import time
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +65,45 @@ def damage(content: bytes, chance: random.Random) -> bytes:
     return bytes(data)
 
 
+def damage_inside(archive: bytes, chance: random.Random) -> bytes:
+    """Damage in one member of a zip archive, with the checksums that fit it.
+
+    Without them a reader that compares checksums, as it should, would never be tried further.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as before, zipfile.ZipFile(buffer, "w") as after:
+        chosen = chance.choice(before.namelist())
+        if chance.random() < 0.5:  # the description of all others
+            chosen = next(name for name in before.namelist() if name.endswith("data.pkl"))
+        for name in before.namelist():
+            content = before.read(name)
+            after.writestr(name, damage(content, chance) if name == chosen else content)
+    return buffer.getvalue()
+
+
+def damage_chunk(png: bytes, chance: random.Random) -> bytes:
+    """Damage in one chunk of a PNG file, with the checksum that fits it, or a chunk doubled."""
+    chunks, place = [], 8
+    while place < len(png):
+        end = place + 12 + int.from_bytes(png[place : place + 4], "big")
+        chunks.append((png[place + 4 : place + 8], png[place + 8 : end - 4]))
+        place = end
+    number = chance.randrange(len(chunks))
+    kind, content = chunks[number]
+    if kind == b"IDAT" and chance.random() < 0.5:
+        content = zlib.compress(damage(zlib.decompress(content), chance))
+    else:
+        content = damage(content, chance)
+    chunks[number : number + (chance.random() < 0.9)] = [(kind, content)]
+    return png[:8] + b"".join(
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks
+    )
+
+
 def damaged_picture(chance: random.Random) -> bytes:
     modes = ["L", "RGB", "RGBA", "P", "1", "LA", "I;16"]
     mode = chance.choice(modes)
@@ -74,7 +115,7 @@ def damaged_picture(chance: random.Random) -> bytes:
     )
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
-    return damage(buffer.getvalue(), chance)
+    return chance.choice([damage, damage_chunk])(buffer.getvalue(), chance)
 
 
 def pictures(folder: Path, chance: random.Random) -> tuple[bytes, Callable[[], None]]:
@@ -93,7 +134,7 @@ def pictures(folder: Path, chance: random.Random) -> tuple[bytes, Callable[[], N
 def weights(folder: Path, chance: random.Random) -> tuple[bytes, Callable[[], None]]:
     model, path = SimpleCNN(1, 1, 2), folder / "net.pth"
     save_weights(model, path)
-    content = damage(path.read_bytes(), chance)
+    content = chance.choice([damage, damage_inside])(path.read_bytes(), chance)
 
     def read() -> None:
         path.write_bytes(content)
@@ -108,16 +149,18 @@ def checkpoints(folder: Path, chance: random.Random) -> tuple[bytes, Callable[[]
     model, other = SimpleCNN(1, 1, 2), SimpleCNN(1, 1, 2)
     optimiser = torch.optim.Adam(model.parameters())
     save_checkpoint(path, identity, Progress(step=1), model, optimiser)
-    content = damage(path.read_bytes(), chance)
+    content = chance.choice([damage, damage_inside])(path.read_bytes(), chance)
 
     def read() -> None:
         path.write_bytes(content)
         before = {name: weight.clone() for name, weight in other.state_dict().items()}
+        fresh = torch.optim.Adam(other.parameters())
         try:
-            load_checkpoint(path, identity, other, torch.optim.Adam(other.parameters()))
-            before = model.state_dict()  # nothing that counts was damaged
-        finally:
+            load_checkpoint(path, identity, other, fresh)
+        except Exception:
             assert all(torch.equal(w, before[name]) for name, w in other.state_dict().items())
+            assert not fresh.state
+            raise
 
     return content, read
 

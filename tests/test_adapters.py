@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
 from ippy.adapters import as_deepinv, as_scipy
-from ippy.classical import tikhonov
+from ippy.classical import gradient, gradient_adjoint, tikhonov, total_variation
 from ippy.data import MayoDataset, load_image
 from ippy.metrics import psnr, ssim
 from ippy.models import SimpleCNN
@@ -83,6 +83,55 @@ def test_scipy_ndimage_computes_the_same_blur(padding):
     kernel = K.kernel[0, 0].double().numpy()
     expected = scipy.ndimage.convolve(x, kernel, mode=SCIPY_MODES[padding])
     assert np.allclose(as_scipy(K).matvec(x.ravel()).reshape(K.out_shape), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("kernel_shape", [(3, 5), (11, 9)])
+def test_deepinv_computes_the_same_blur_and_adjoint(kernel_shape, padding):
+    generator = torch.Generator().manual_seed(1)
+    kernel = torch.rand(1, 1, *kernel_shape, generator=generator, dtype=torch.float64)
+    x = torch.rand(2, 1, 16, 18, generator=generator, dtype=torch.float64)
+    K = Blurring((16, 18), kernel=kernel, padding=padding)
+    name = "constant" if padding == "zeros" else padding
+    stranger = deepinv.physics.Blur(filter=kernel, padding=name).double()
+    torch.testing.assert_close(K(x), stranger.A(x), rtol=0, atol=1e-12)
+    torch.testing.assert_close(K.T(x), stranger.A_adjoint(x), rtol=0, atol=1e-12)
+
+
+def test_pylops_takes_the_same_differences():
+    differences = pylops.Gradient((7, 9), kind="forward", edge=False, dtype="float64")
+    x = torch.rand(7, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    g = gradient(x)
+    assert np.array_equal(differences @ x.numpy().ravel(), g.numpy().ravel())
+    adjoint = gradient_adjoint(g).numpy().ravel()
+    assert np.allclose(differences.H @ g.numpy().ravel(), adjoint, atol=1e-14)
+
+
+@pytest.mark.parametrize("weight", [0.02, 0.2])
+def test_deepinv_denoises_by_the_same_total_variation(weight):
+    y = torch.rand(1, 1, 12, 11, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    ours = total_variation(y, Identity((12, 11)), weight, iterations=3000, tolerance=1e-8)
+    theirs = deepinv.optim.TVPrior(n_it_max=2000).prox(y, gamma=weight)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
+
+
+def test_a_complex_vector_is_refused():
+    A = as_scipy(Identity((2, 3)))
+    for apply in (A.matvec, A.rmatvec):
+        with pytest.raises(TypeError, match=r"x must be real, got complex128; use x\.real"):
+            apply(1j * np.ones(6))
+
+
+def test_weights_in_an_operator_do_not_hinder():
+    class Scaled(Operator):
+        factor = torch.nn.Parameter(torch.tensor(2.0, dtype=torch.float64))
+
+        def _forward(self, x):
+            return self.factor * x
+
+        _adjoint = _forward
+
+    assert np.array_equal(as_scipy(Scaled((2, 3))) @ np.ones(6), 2 * np.ones(6))
 
 
 def test_tikhonov_by_lsqr_is_the_normal_equations_solution():

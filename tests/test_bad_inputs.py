@@ -498,8 +498,8 @@ REFUSED = [
     row(
         "cnn reflect 1px",
         lambda: SimpleCNN(1, 1, 4, padding_mode="reflect")(torch.rand(1, 1, 1, 1)),
-        RuntimeError,
-        "Argument #4: Padding size should be less than the corresponding input dimension, but",
+        ValueError,
+        "y must have at least 2×2 pixels for padding_mode='reflect', got 1×1",
     ),
     row(
         "rf none",

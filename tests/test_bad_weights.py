@@ -1,6 +1,7 @@
 """The table of bad weights: what each file that calls itself weights is told, or gives."""
 
 import pickle
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,20 @@ def edited(edit: Callable[[bytearray], object]) -> Callable[[Path], object]:
     return write
 
 
+def described(description: bytes) -> Callable[[Path], object]:
+    """Another description of the tensors, with the checksum that fits it."""
+
+    def write(path: Path) -> None:
+        torch.save(state(), path)
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, description if name.endswith("data.pkl") else content)
+
+    return write
+
+
 def flip(content: bytearray) -> None:
     """One bit of the first weight, which torch.load would take for another weight."""
     content[content.index(state()["conv1.weight"].numpy().tobytes())] ^= 1
@@ -63,6 +78,11 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "all but the last byte": (edited(lambda c: c.pop()), DAMAGED),
     "a flipped bit": (edited(lambda content: flip(content)), DAMAGED),
     "zeros in the middle": (edited(lambda c: c.__setitem__(slice(400, 900), bytes(500))), DAMAGED),
+    # What torch.load raises: EOFError, KeyError, IndexError, struct.error.
+    "an empty description": (described(b""), "is damaged; fetch or make it again"),
+    "a description that recalls nothing": (described(b"\x80\x02h\x09."), "is damaged"),
+    "a description of nothing": (described(b"\x80\x02R."), "is damaged; fetch or make it again"),
+    "a description cut short": (described(b"\x80\x02J\x00"), "is damaged; fetch or make it again"),
     "a pickle with code": (written(pickle.dumps(Code())), DAMAGED),
     "a torch file with code": (saved(lambda: with_bias(Code())), "which could run code"),
     "the whole network": (saved(lambda: SimpleCNN(1, 1, 4)), "which could run code"),

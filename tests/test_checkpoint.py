@@ -129,6 +129,39 @@ def test_another_optimiser_is_refused_and_the_network_left_as_it_was(tmp_path):
     assert str(before) == str(model.state_dict())
 
 
+@pytest.mark.parametrize(
+    ("part", "name", "value", "told"),
+    [
+        ("model", "conv1.bias", 3.0, "another network: .*no numbers but a float"),
+        ("model", "conv1.bias", torch.ones(3, device="meta"), "another network: .*no numbers"),
+        ("optimiser", "state", 3, "another optimiser"),
+        ("optimiser", "param_groups", [1], "another optimiser"),
+        ("progress", "step", "three", "does not say where its run stands"),
+        ("progress", "more", 1, "does not say where its run stands"),
+    ],
+)
+def test_what_is_no_run_at_a_closer_look_changes_nothing(tmp_path, part, name, value, told):
+    path = tmp_path / "run.ckpt"
+    save(path)
+    whole = torch.load(path, weights_only=True)
+    whole[part][name] = value
+    torch.save(whole, path)
+    model, optimiser = fresh()
+    before = copy.deepcopy((model.state_dict(), optimiser.state_dict()))
+    with pytest.raises(ValueError, match=rf"run.ckpt .*{told}.*or delete it"):
+        load_checkpoint(path, IDENTITY, model, optimiser)
+    assert str(before) == str((model.state_dict(), optimiser.state_dict()))
+
+
+@pytest.mark.parametrize("part", ["identity", "progress", "model", "optimiser"])
+def test_every_part_is_a_dictionary(tmp_path, part):
+    path = tmp_path / "run.ckpt"
+    save(path)
+    torch.save(torch.load(path, weights_only=True) | {part: [1]}, path)
+    with pytest.raises(ValueError, match=r"run.ckpt is no checkpoint; .*delete it"):
+        load_checkpoint(path, IDENTITY, *fresh())
+
+
 def test_damaged_and_foreign_files_are_refused(tmp_path):
     save(tmp_path / "run.ckpt")
     whole = (tmp_path / "run.ckpt").read_bytes()

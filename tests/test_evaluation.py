@@ -92,6 +92,13 @@ def test_a_network_is_scored_in_eval_mode_and_left_as_it_was(training):
     assert model.training is training
 
 
+def test_a_frozen_layer_stays_frozen():
+    model = nn.Sequential(nn.BatchNorm2d(1).eval(), nn.Conv2d(1, 1, 3, padding=1)).train()
+    model[0].eval()
+    evaluate(model, blur(), slices(1), LEVEL)
+    assert [part.training for part in model] == [False, True]
+
+
 def test_scores_read_well():
     scores = evaluate(lambda y: y, blur(), slices(), LEVEL)
     assert scores.psnr.shape == scores.ssim.shape == (3,)

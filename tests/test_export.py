@@ -71,6 +71,13 @@ def test_only_a_simple_cnn_is_exported():
         to_safetensors(torch.nn.Linear(1, 1))  # type: ignore[arg-type]
 
 
+def test_a_head_that_the_file_cannot_name_is_refused():
+    model = SimpleCNN(1, 1, 2)
+    model.final_activation = torch.nn.ELU()
+    with pytest.raises(ValueError, match=r"model must end in one of None, 'relu', .*, got ELU"):
+        to_safetensors(model)
+
+
 def test_command(tmp_path: Path):
     model = SimpleCNN(1, 1, 6, kernel_size=5)
     save_weights(model, tmp_path / "mine.pth")

@@ -41,6 +41,29 @@ def test_ssim_in_double_precision():
     np.testing.assert_allclose(ssim(x_hat, x), expected, atol=1e-12)
 
 
+@pytest.mark.parametrize(("offset", "data_range"), [(0.0, 1.0), (0.5, 1e-3), (-1000.0, 1.0)])
+def test_small_differences_between_large_values(offset, data_range):
+    x_hat, x = (offset + data_range * image.double() for image in pair(2, 1, 24, 24))
+    expected = [skimage_ssim(a, b, data_range) for a, b in zip(x_hat, x, strict=True)]
+    np.testing.assert_allclose(ssim(x_hat.float(), x.float(), data_range), expected, atol=1e-3)
+    assert ssim(x_hat.float(), x.float(), data_range).dtype == torch.float32
+
+
+def test_a_few_large_values_in_the_reconstruction_do_not_spoil_the_rest():
+    x_hat, x = pair(1, 1, 24, 24)
+    x_hat += 1000
+    expected = skimage_ssim(x_hat[0], x[0], 1.0)
+    np.testing.assert_allclose(ssim(x_hat, x), [expected], atol=1e-5)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_scores_are_not_taken_in_mixed_precision(metric):
+    x_hat, x = pair(2, 1, 24, 24)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        scores = metric(x_hat, x)
+    assert torch.equal(scores, metric(x_hat, x))
+
+
 def test_default_data_range_is_one():
     x_hat, x = pair(2, 1, 16, 16)
     assert torch.equal(psnr(x_hat, x), psnr(x_hat, x, data_range=1.0))

@@ -146,6 +146,8 @@ def reach(model, channels=1, size=65):
         (nn.Sequential(nn.AvgPool2d(3, stride=2), nn.AvgPool2d(2), nn.Conv2d(1, 1, 3)), 13),
         (nn.Sequential(nn.Conv2d(1, 1, (3, 7), stride=(2, 1)), nn.Conv2d(1, 1, (3, 1))), 7),
         (nn.Sequential(nn.Conv2d(1, 1, (7, 3), stride=(1, 2)), nn.Conv2d(1, 1, (1, 5))), 11),
+        (nn.Sequential(*[nn.Conv2d(1, 1, 3)] * 3), 7),
+        (nn.Sequential(nn.Conv2d(1, 1, 3), nn.BatchNorm2d(1), nn.Conv2d(1, 1, 3)).eval(), 5),
     ],
 )
 def test_receptive_field_is_what_the_gradient_reaches(model, expected):
@@ -163,12 +165,37 @@ def test_receptive_field_of_max_pooling():
         (nn.Sequential(nn.Conv2d(1, 1, 3), nn.Upsample(2)), "got Conv2d, Upsample"),
         (nn.Sequential(nn.Conv2d(1, 1, 3), nn.ConvTranspose2d(1, 1, 3)), "ConvTranspose2d"),
         (nn.Sequential(nn.Conv2d(1, 1, 3), nn.AdaptiveAvgPool2d(1)), "AdaptiveAvgPool2d"),
+        (nn.Sequential(nn.Conv2d(1, 1, 3), nn.AdaptiveMaxPool2d(1)), "AdaptiveMaxPool2d"),
+        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.PixelShuffle(2)), "PixelShuffle"),
+        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4)), "GroupNorm"),
+        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.InstanceNorm2d(4)), "InstanceNorm2d"),
+        (nn.Sequential(nn.Conv2d(1, 1, 3), nn.LayerNorm((8, 8))), "LayerNorm"),
         (nn.ReLU(), "got neither"),
     ],
 )
 def test_no_receptive_field(model, found):
     with pytest.raises(ValueError, match=f"model must be made of .*{found}"):
         receptive_field(model)
+
+
+@pytest.mark.parametrize(
+    ("padding_mode", "smallest"), [("zeros", 1), ("replicate", 1), ("circular", 3), ("reflect", 4)]
+)
+def test_the_smallest_picture(padding_mode, smallest):
+    model = SimpleCNN(1, 1, 2, kernel_size=7, padding_mode=padding_mode)
+    assert model(torch.rand(1, 1, smallest, 9)).shape == (1, 1, smallest, 9)
+    if smallest > 1:
+        for shape in ((smallest - 1, 9), (9, smallest - 1)):
+            told = f"at least {smallest}×{smallest} pixels .*, got {shape[0]}×{shape[1]}"
+            with pytest.raises(ValueError, match=told):
+                model(torch.rand(1, 1, *shape))
+
+
+def test_a_picture_of_no_device_is_checked_like_any_other():
+    model = SimpleCNN(1, 1, 2).to("meta")
+    assert model(torch.rand(1, 1, 4, 4, device="meta")).shape == (1, 1, 4, 4)
+    with pytest.raises(TypeError, match=r"y must be torch\.float32, as the weights are"):
+        model(torch.rand(1, 1, 4, 4, device="meta", dtype=torch.float64))
 
 
 @pytest.fixture

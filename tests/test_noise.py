@@ -184,6 +184,7 @@ def test_wrong_images_are_named(noise, y, error, message):
         (gaussian_noise, True, TypeError, "noise_level must be a number, got True"),
         (poisson_noise, -1, ValueError, "peak must be positive, got -1"),
         (poisson_noise, 0, ValueError, "peak must be positive, got 0"),
+        (poisson_noise, 1e-300, ValueError, "peak must be positive, got 1e-300; use 1e-38 or more"),
         (poisson_noise, math.inf, ValueError, "peak must be finite, got inf"),
         (poisson_noise, None, TypeError, "peak must be a number, got None"),
     ],

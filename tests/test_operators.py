@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.ndimage
+import scipy.signal
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,6 +38,7 @@ SCIPY_MODE = {
     "replicate": "nearest",
 }
 PADDINGS = list(SCIPY_MODE)
+NUMPY_MODE = dict(zip(PADDINGS, ("constant", "wrap", "reflect", "edge"), strict=True))
 # Small ones are applied directly, large ones by FFT.
 KERNELS = [
     (1, 1),
@@ -92,6 +94,18 @@ def test_blurring_is_scipys_convolution(img_shape, kernel_shape, padding):
     x = random(2, 3, *img_shape)
     torch.testing.assert_close(K(x), scipy_blur(x, K), rtol=0, atol=1e-12)
     torch.testing.assert_close(K(x.float()), scipy_blur(x, K).float(), rtol=0, atol=1e-4)
+
+
+@settings(max_examples=100, deadline=None)
+@given(blurrings(), st.integers(0, 99))
+def test_small_images_and_large_kernels_too(K, seed):
+    """Also lines and single pixels: numpy fills the border, scipy convolves."""
+    x, (kh, kw) = random(*K.img_shape, seed=seed), K.kernel.shape[-2:]
+    border = ((kh - 1) // 2, kh // 2), ((kw - 1) // 2, kw // 2)
+    wide = np.pad(x.numpy(), border, mode=NUMPY_MODE[K.padding])
+    expected = scipy.signal.convolve2d(wide, K.kernel[0, 0].numpy(), mode="valid")
+    np.testing.assert_allclose(K(x), expected, atol=1e-11)
+    np.testing.assert_allclose(K(x.float()), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
@@ -267,6 +281,31 @@ def test_works_on_other_devices_and_in_inference_mode(kernel_size, padding):
     x = torch.ones(16, 16, requires_grad=True)
     K.T(K(x)).sum().backward()
     assert x.grad is not None and x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("kernel_size", [3, 11])
+def test_mixed_precision_stops_at_the_operator(kernel_size, padding):
+    K = Blurring((24, 20), kernel_type="gaussian", kernel_size=kernel_size, padding=padding)
+    x = random(2, 1, 24, 20, dtype=torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        made = K(x), K.T(x), (K.T @ K)(x)
+        assert torch.is_autocast_enabled("cpu")
+    expected = K(x), K.T(x), K.T(K(x))
+    assert all(torch.equal(a, b) for a, b in zip(made, expected, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script")
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("kernel_size", [3, 11])
+def test_function_transforms_see_a_linear_map(kernel_size, padding):
+    """torch.func wraps tensors; what K keeps for later calls must not be wrapped with them."""
+    K = Blurring((14, 13), kernel_type="gaussian", kernel_size=kernel_size, padding=padding)
+    x, v = random(3, 2, 14, 13), random(3, 2, 14, 13, seed=1)
+    gradient = torch.func.vmap(torch.func.grad(lambda z: K(z).square().sum() / 2))(x)
+    torch.testing.assert_close(gradient, K.T(K(x)))
+    torch.testing.assert_close(torch.func.jvp(K, (x,), (v,))[1], K(v))
+    torch.testing.assert_close(torch.func.vmap(K.T, in_dims=1, out_dims=1)(x), K.T(x))
 
 
 def test_the_kernel_is_shown_as_a_copy_and_does_not_change():

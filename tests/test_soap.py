@@ -217,3 +217,18 @@ def test_a_closure_is_called_with_gradients_on_and_its_loss_returned():
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         SOAP([nn.Parameter(torch.ones(2, 2))], **settings)
+
+
+def test_complex_parameters_are_refused():
+    with pytest.raises(ValueError, match="params must be real, got complex ones"):
+        SOAP([nn.Parameter(torch.ones(2, 2)), nn.Parameter(torch.ones(2, dtype=torch.complex64))])
+
+
+def test_half_precision_goes_down_too():
+    w = nn.Parameter(torch.ones(4, 3, dtype=torch.bfloat16))
+    optimiser = SOAP([w], lr=0.1)
+    for _ in range(30):
+        optimiser.zero_grad()
+        (w**2).sum().backward()
+        optimiser.step()
+    assert w.dtype == torch.bfloat16 and float(w.detach().abs().max()) < 0.5
