@@ -13,6 +13,9 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+sys.path.insert(0, str(Path(__file__).parent))
+import files as whole  # it lies beside this file
+
 ROOT = Path(__file__).resolve().parent.parent
 UNSET = "https://github.com/OWNER/REPOSITORY"
 
@@ -43,7 +46,7 @@ def change(new: str, root: Path = ROOT) -> list[Path]:
             button = "colab_url: " if urlsplit(new).hostname == "github.com" else "# colab_url: "
             replaced = re.sub(r"(?<=^  )(?:# )?colab_url: ", button, replaced, flags=re.MULTILINE)
         if replaced != text:
-            path.write_text(replaced, encoding="utf-8", newline="\n")
+            whole.write(path, replaced.encode())
             changed.append(path)
     return changed
 

@@ -306,7 +306,7 @@ def main() -> int:
     try:
         kept = write_files(options.folder, contents(options.part))
     except (OSError, ValueError) as error:
-        print(f"Not done: {error}", file=sys.stderr)
+        print(f"The assignments were not made: {error}", file=sys.stderr)
         return 1
     print(f"The course folder is {options.folder}; its README.md says how to go on.")
     for name in kept:

@@ -14,6 +14,7 @@ data or the libraries have: Sphinx sees the first, the fingerprint below sees th
 import argparse
 import hashlib
 import importlib.metadata
+import io
 import os
 import platform
 import shutil
@@ -23,6 +24,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+import files  # it lies beside this file
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -67,8 +71,8 @@ def site_fingerprint() -> str:
 def _digest(*places: Path) -> Any:
     """A hash of the names and contents of these files and of all files in these folders."""
     digest = hashlib.sha256()
-    files = [path for place in places for path in [place, *place.rglob("*")] if path.is_file()]
-    for path in sorted(path for path in files if "__pycache__" not in path.parts):
+    found = [path for place in places for path in [place, *place.rglob("*")] if path.is_file()]
+    for path in sorted(path for path in found if "__pycache__" not in path.parts):
         digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest
@@ -81,19 +85,19 @@ def _data_files() -> Iterable[tuple[str, int, int]]:
     root = find_data()
     if root == embedded_folder():
         return []
-    files = sorted(p for p in root.rglob("*") if p.is_file())
-    return [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    found = sorted(p for p in root.rglob("*") if p.is_file())
+    return [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in found]
 
 
 def forget_stale_results() -> None:
     """Empty the cache of executed notebooks if what they depend on has changed."""
     current = fingerprint()
-    if FINGERPRINT.exists() and FINGERPRINT.read_text() == current:
+    if FINGERPRINT.exists() and FINGERPRINT.read_text("utf-8") == current:
         return
     shutil.rmtree(CACHE, ignore_errors=True)
     REREAD.unlink(missing_ok=True)
     BUILD.mkdir(exist_ok=True)
-    FINGERPRINT.write_text(current)
+    FINGERPRINT.write_text(current, "utf-8")
 
 
 def forget_stale_pages(project: Path) -> None:
@@ -104,10 +108,10 @@ def forget_stale_pages(project: Path) -> None:
     """
     site, stamp = project / SITE, project / SITE.with_name("site-fingerprint")
     current = site_fingerprint()
-    if not stamp.exists() or stamp.read_text() != current:
+    if not stamp.exists() or stamp.read_text("utf-8") != current:
         shutil.rmtree(site, ignore_errors=True)
         stamp.parent.mkdir(exist_ok=True)
-        stamp.write_text(current)
+        stamp.write_text(current, "utf-8")
     sources = {path.stem for path in (project / "book").iterdir() if path.is_file()}
     for page in (site / "book").glob("*.html"):
         if page.stem not in sources:
@@ -134,12 +138,12 @@ def alone() -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        who = note.read_text() if note.exists() else "another process"
+        who = note.read_text("utf-8") if note.exists() else "another process"
         raise SystemExit(
             f"{who} is building the book in {BUILD}; wait for it, or stop it"
         ) from None
     try:
-        note.write_text(f"process {os.getpid()} on {platform.node()}")
+        note.write_text(f"process {os.getpid()} on {platform.node()}", "utf-8")
         yield
     finally:
         note.unlink(missing_ok=True)
@@ -158,7 +162,9 @@ def build(project: Path = ROOT) -> int:
 
     forget_stale_results()
     forget_stale_pages(project)
-    os.environ.update(STRICT, IPPY_FINGERPRINT=FINGERPRINT.read_text(), IPPY_REREAD=str(REREAD))
+    os.environ.update(
+        STRICT, IPPY_FINGERPRINT=FINGERPRINT.read_text("utf-8"), IPPY_REREAD=str(REREAD)
+    )
     strictly = ["-W"] if is_books_own() else []
     reports = project / SITE / "reports"
     shutil.rmtree(reports, ignore_errors=True)
@@ -170,7 +176,17 @@ def build(project: Path = ROOT) -> int:
         # Otherwise the next build would take the pages that it has for sound, and say nothing.
         shutil.rmtree(project / SITE.with_name(".doctrees"), ignore_errors=True)
     else:
-        archive = finish(project / SITE)
+        try:
+            archive = finish(project / SITE)
+        except OSError as error:
+            # Sphinx takes every page for done: the next build has to make all of them anew.
+            (project / SITE.with_name("site-fingerprint")).unlink(missing_ok=True)
+            print(
+                f"The site in {project / SITE} is not finished ({error}); make room, then build it "
+                "again: every page will be made anew",
+                file=sys.stderr,
+            )
+            return 1
         print(f"\nThe whole site in one file: {archive}")
         print(f"The book is built. Open {(project / SITE / 'index.html').as_uri()}")
         list_what_to_read_again()
@@ -254,7 +270,7 @@ def store_outputs(paths: Iterable[Path]) -> int:
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
         }
-        nbformat.write(notebook, path)
+        files.write(path, (nbformat.writes(notebook).rstrip("\n") + "\n").encode())
     return 0
 
 
@@ -273,6 +289,10 @@ def main() -> int:
     parser.add_argument("--without-solutions", action="store_true", help="a site without them")
     parser.add_argument("--store", action="store_true", help="store the outputs in the notebooks")
     options = parser.parse_args()
+    for stream in (sys.stdout, sys.stderr):
+        # Not every code page has what a sentence to read again, or a folder's name, may hold.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     if options.store:
         return store_outputs(notebooks(options.part))
     with alone():

@@ -13,8 +13,10 @@ and nowhere in the chapter alone. The chapters keep the page numbers that they h
 import argparse
 import base64
 import html
+import io
 import json
 import logging
+import os
 import re
 import shutil
 import sys
@@ -30,12 +32,17 @@ from pypdf.annotations import Link
 from pypdf.constants import PageLabelStyle
 from pypdf.generic import Fit, NameObject, TextStringObject
 
+sys.path.insert(0, str(Path(__file__).parent))
+import files  # it lies beside this file
+
 # Chromium counts the objects of a document otherwise than pypdf; nothing is lost.
 logging.getLogger("pypdf").setLevel(logging.ERROR)
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# Playwright finds these where no PATH leads; where neither is, it says so.
+CHANNELS = {"win32": "msedge", "darwin": "chrome"}
 OLDEST = 131  # the first Chromium that numbers pages from a style sheet
 # A picture that would be fetched when it comes into sight never comes into sight on paper. A PDF
 # knows the places that are linked to within it: the links that nobody sees make those known that
@@ -97,12 +104,17 @@ def names(part: str = "") -> list[str]:
 def chromium() -> Iterator[Page]:
     """An empty page of the system's browser."""
     place = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if place is None:
+    channel = None if place else CHANNELS.get(sys.platform)
+    if not (place or channel):
         raise SystemExit("no Chromium on this computer (Debian: apt install chromium)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=place, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=place, channel=channel, args=["--no-sandbox"]
+        )
         if int(browser.version.partition(".")[0]) < OLDEST:
-            raise SystemExit(f"{place} is version {browser.version}; {OLDEST} or newer is needed")
+            raise SystemExit(
+                f"{place or channel} is version {browser.version}; {OLDEST} or newer is needed"
+            )
         yield browser.new_page(color_scheme="light")
         browser.close()
 
@@ -120,7 +132,6 @@ class Press:
         self.page, self.site, self.target, self.paper = page, site, target, paper
         self.headings: dict[str, list[tuple[int, str, str]]] = {}
         self.asked = self._places_linked_to()
-        target.mkdir(parents=True, exist_ok=True)
 
     def _places_linked_to(self) -> dict[str, set[str]]:
         """Of each page, the places that others link to."""
@@ -141,24 +152,25 @@ class Press:
             content=fill(SHEET, paper=self.paper, title=title, before=first - 1)
         )
         target = self.target / f"{Path(name).name}.pdf"
-        self._to_pdf(target)
-        chapter = PdfWriter(clone_from=target)
+        chapter = PdfWriter(clone_from=self._pdf())
         mend_bookmarks(chapter, [text for _, text, _ in self.headings[name]])
         chapter.set_page_label(0, len(chapter.pages) - 1, style=PageLabelStyle.DECIMAL, start=first)
-        chapter.write(target)
+        save(chapter, target)
         return target
 
-    def _to_pdf(self, target: Path) -> None:
-        self.page.pdf(
-            path=target,
-            prefer_css_page_size=True,
-            scale=0.8,
-            print_background=True,
-            tagged=True,
-            outline=True,
+    def _pdf(self) -> io.BytesIO:
+        """The page that stands in the browser."""
+        return io.BytesIO(
+            self.page.pdf(
+                prefer_css_page_size=True,
+                scale=0.8,
+                print_background=True,
+                tagged=True,
+                outline=True,
+            )
         )
 
-    def front(self, printed: dict[str, Path]) -> Path:
+    def front(self, printed: dict[str, Path]) -> io.BytesIO:
         """The title page and the table of contents."""
         lines, number = [], 1
         for name, file in printed.items():
@@ -184,15 +196,12 @@ class Press:
             f"CC BY 4.0.</p><h2>Contents</h2>{''.join(lines)}"
         )
         self.page.set_content(fill(FRONT, paper=self.paper, title=title, body=body))
-        target = self.target / "front.pdf"
-        self._to_pdf(target)
-        return target
+        return self._pdf()
 
     def bind(self, printed: dict[str, Path], target: Path) -> None:
         """One document of all chapters, with contents, bookmarks, and links from one to another."""
-        front = self.front(printed)
         book = PdfWriter()
-        book.append(PdfReader(front), import_outline=False)
+        book.append(PdfReader(self.front(printed)), import_outline=False)
         opening = len(book.pages)
         starts: dict[str, int] = {}
         readers: dict[str, PdfReader] = {}
@@ -215,8 +224,7 @@ class Press:
         book.set_page_label(opening, len(book.pages) - 1, style=PageLabelStyle.DECIMAL, start=1)
         book.page_mode = "/UseOutlines"
         book.add_metadata({"/Title": setting("title"), "/Author": setting("author")})
-        book.write(target)
-        front.unlink()
+        save(book, target)
 
     def goal(self, note: dict) -> tuple[str, str] | None:
         """The page of the book, and the place on it, that a link leads to; None for elsewhere."""
@@ -235,7 +243,13 @@ class Press:
             for note in [*sheet.get("/Annots", [])]:
                 if self.goal(note.get_object()):
                     cast(list, sheet["/Annots"]).remove(note)
-        chapter.write(file)
+        save(chapter, file)
+
+
+def save(document: PdfWriter, target: Path) -> None:
+    """Write a document; on a full disk, what was there before stays."""
+    with files.replacing(target) as unfinished:
+        document.write(unfinished)
 
 
 def setting(key: str) -> str:
@@ -272,19 +286,32 @@ def main() -> int:
     if not (site / "index.html").exists():
         command = "book --without-solutions" if options.without_solutions else "book"
         raise SystemExit(f"the site is not built yet; run: python run.py {command}")
-    printed: dict[str, Path] = {}
-    with chromium() as page:
-        press, first = Press(page, site, target, options.paper), 1
-        for name in names(options.part):
-            printed[name] = press.print_page(name, first)
-            first += len(PdfReader(printed[name]).pages)
-        if not options.part:
-            press.bind(printed, target / "book.pdf")
-    for file in printed.values():
-        press.cut_loose(file)
-    for file in [*printed.values(), *([] if options.part else [target / "book.pdf"])]:
+    try:
+        made = run(site, target, options.part, options.paper)
+    except OSError as error:
+        print(f"The PDFs in {target} are what they were: {error}", file=sys.stderr)
+        return 1
+    for file in made:
         print(f"{len(PdfReader(file).pages):4} pages  {file.relative_to(ROOT)}")
     return 0
+
+
+def run(site: Path, target: Path, part: str, paper: str) -> list[Path]:
+    """Print and bind; the files come to `target` when all of them are done."""
+    with chromium() as page, files.set_aside(target) as aside:
+        press, printed, first = Press(page, site, aside, paper), dict[str, Path](), 1
+        for name in names(part):
+            printed[name] = press.print_page(name, first)
+            first += len(PdfReader(printed[name]).pages)
+        made = [*printed.values()]
+        if not part:
+            made.append(aside / "book.pdf")
+            press.bind(printed, made[-1])
+        for file in printed.values():
+            press.cut_loose(file)
+        for file in made:
+            os.replace(file, target / file.name)
+    return [target / file.name for file in made]
 
 
 if __name__ == "__main__":

@@ -11,12 +11,14 @@ the package, as they were when that year was published. The files of the checkou
 import argparse
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from functools import partial
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import files  # it lies beside this file
 
 ROOT = Path(__file__).resolve().parent.parent
 BRANCH = "gh-pages"
@@ -47,6 +49,7 @@ def publish(year: str, site: Path, root: Path = ROOT, remote: str = "origin") ->
     Raises:
         ValueError: `year` is no plain folder name.
         FileNotFoundError: the site has not been built.
+        OSError: there is no room for a copy of the site in the folder for temporary files.
         subprocess.CalledProcessError: git failed; it has said why.
     """
     if not re.fullmatch(r"\w[\w.-]*", year, re.ASCII):
@@ -71,10 +74,10 @@ def publish(year: str, site: Path, root: Path = ROOT, remote: str = "origin") ->
             git("read-tree", "FETCH_HEAD")
             parents = ["-p", git("rev-parse", "FETCH_HEAD")]
             known = set(git("ls-tree", "-d", "--name-only", "FETCH_HEAD").splitlines())
-        shutil.copytree(site, tree / year)
+        for file in (path for path in site.rglob("*") if path.is_file()):
+            files.copy(file, tree / year / file.relative_to(site))
         pin(tree / year, year, source)
-        text = first_page({year, *known})
-        (tree / "index.html").write_text(text, encoding="utf-8", newline="\n")
+        files.write(tree / "index.html", first_page({year, *known}).encode())
         # Otherwise GitHub leaves out what begins with an underscore, as _static does.
         (tree / ".nojekyll").touch()
         git("add", "--all", "--force", "--", f":/{year}", ":/index.html", ":/.nojekyll")
@@ -113,11 +116,11 @@ def pin(site: Path, year: str, source: str) -> None:
             pinned,
         )
         if pinned != text:
-            page.write_text(pinned, encoding="utf-8", newline="\n")
+            files.write(page, pinned.encode())
     for notebook in site.glob("_sources/book/*.ipynb"):
         text = notebook.read_text(encoding="utf-8")
         pinned = re.sub(r"(\"ippy-book @ git\+[^\"@\\]+)(?=\\\")", rf"\g<1>@{source}", text)
-        notebook.write_text(pinned, encoding="utf-8", newline="\n")
+        files.write(notebook, pinned.encode())
 
 
 def first_page(years: set[str]) -> str:
@@ -137,12 +140,20 @@ def main() -> int:
     parser.add_argument("--without-solutions", action="store_true", help="the site without them")
     options = parser.parse_args()
     try:
-        publish(options.year, ROOT / (WITHOUT if options.without_solutions else SITE))
-    except (ValueError, FileNotFoundError) as error:
-        print(error, file=sys.stderr)
+        publish(options.year, ROOT / (WITHOUT if options.without_solutions else SITE), ROOT)
+    except (ValueError, OSError) as error:
+        print(f"Nothing was published: {error}", file=sys.stderr)
         return 1
     except subprocess.CalledProcessError as error:
-        return error.returncode
+        # Words of its own: a git that the system ends, for a full disk say, has none.
+        command = next(word for word in error.cmd[3:] if not word.startswith("-"))
+        print(
+            f"Nothing was published: git {command} has ended with {error.returncode}; the branch "
+            f"{BRANCH} is what it was. Mend what git has said, or make room, then give the "
+            "command again",
+            file=sys.stderr,
+        )
+        return 1
     print(f"Published as {options.year}/ on the branch {BRANCH}.")
     return 0
 

@@ -17,7 +17,6 @@ import base64
 import html
 import json
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +24,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 from urllib.parse import quote
+
+sys.path.insert(0, str(Path(__file__).parent))
+import files  # it lies beside this file
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "_build" / "slides"
@@ -201,16 +203,16 @@ def make(path: Path) -> Path:
     filled = page.substitute(title=html.escape(title), slides=deck(notebook.cells))
     filled = filled.replace('href="#', f'href="../html/book/{path.stem}.html#')
     target = OUT / f"{path.stem}.html"
-    target.write_text(embed_drawings(filled), encoding="utf-8")
+    files.write(target, embed_drawings(filled).encode())
     return target
 
 
 def write(chapters: list[Path]) -> list[Path]:
     """The decks of these notebooks, with what they need beside them."""
-    OUT.mkdir(parents=True, exist_ok=True)
     for folder in (PARTS / "reveal", ROOT / "book" / "static" / "mathjax"):
-        shutil.copytree(folder, OUT / folder.name, dirs_exist_ok=True)
-    shutil.copy(PARTS / "slides.css", OUT)
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            files.copy(file, OUT / file.relative_to(folder.parent))
+    files.copy(PARTS / "slides.css", OUT / "slides.css")
     return [make(chapter) for chapter in chapters]
 
 
@@ -221,7 +223,12 @@ def main() -> int:
     chapters = sorted(p for p in (ROOT / "book").glob("0*.ipynb") if options.part in p.name)
     if not chapters:
         parser.error(f"part must be in a chapter's file name, got {options.part!r}; use 01")
-    for target in write(chapters):
+    try:
+        decks = write(chapters)
+    except OSError as error:
+        print(f"The slides were not made: {error}", file=sys.stderr)
+        return 1
+    for target in decks:
         print(target.as_uri())
     return 0
 

@@ -10,10 +10,8 @@ changed meanwhile is never overwritten, and the last lines say which files these
 import argparse
 import hashlib
 import json
-import os
 import re
 import sys
-import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,7 +19,8 @@ from pathlib import Path
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).parent))
-import exercises  # it lies beside this file
+import exercises  # they lie beside this file
+import files
 
 ROOT = Path(__file__).resolve().parent.parent
 # What was written by this program, by name: a file with another hash is the student's own.
@@ -93,10 +92,11 @@ def contents() -> Iterator[tuple[str, bytes]]:
     yield "README.md", README.encode()
 
 
-def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[str]:
+def write_files(folder: Path, wanted: Iterable[tuple[str, bytes]]) -> list[str]:
     """Write files to `folder`; return the names of those that were changed there and are left.
 
-    Raises ValueError if the folder is the project itself or lies within its book or package.
+    Raises ValueError if the folder is the project itself or lies within its book or package, and
+    OSError if one cannot be written; the same call then goes on where it stopped.
     """
     folder = folder.resolve()
     if folder in (ROOT, *ROOT.parents) or any(
@@ -105,7 +105,7 @@ def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[str]:
         raise ValueError(f"the folder must lie outside of the project's own, got {folder}")
     folder.mkdir(parents=True, exist_ok=True)
     record, kept = _read_record(folder / RECORD), []
-    for name, content in files:
+    for name, content in wanted:
         path, digest = folder / name, hashlib.sha256(content).hexdigest()
         if path.is_symlink() or path.exists():
             there = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
@@ -113,11 +113,11 @@ def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[str]:
                 kept.append(name)
                 continue
         record[name] = digest
-        _write(path, content)
+        files.write(path, content)
         # After every file: a run that is stopped must not take its own files for the student's.
         if name.endswith(".ipynb"):
-            _write(folder / RECORD, _as_json(record))
-    _write(folder / RECORD, _as_json(record))
+            files.write(folder / RECORD, _as_json(record))
+    files.write(folder / RECORD, _as_json(record))
     return kept
 
 
@@ -133,20 +133,6 @@ def _as_json(record: dict[str, str]) -> bytes:
     return (json.dumps(record, indent=1, sort_keys=True) + "\n").encode()
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(unfinished, 0o644)
-        os.replace(unfinished, path)
-    except BaseException:
-        os.unlink(unfinished)
-        raise
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, help="where the copy goes")
@@ -154,7 +140,7 @@ def main() -> int:
     try:
         kept = write_files(folder, contents())
     except (OSError, ValueError) as error:
-        print(f"No copy was made: {error}", file=sys.stderr)
+        print(f"The copy was not made: {error}", file=sys.stderr)
         return 1
     print(f"The students' copy is in {folder}.")
     if kept:

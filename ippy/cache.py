@@ -23,16 +23,27 @@ from torch import Tensor
 FORMAT = 1  # raise it when decoding changes: older entries are then no longer found
 HEADER_BYTES = 32
 RECENT = 20_000_000  # ns; the clocks of common file systems tick in steps of up to 10 ms
+WHOLE_SECONDS = 2_500_000_000  # ns; those of FAT, and of some network disks, in steps of 1 or 2 s
 
 Stamp = tuple[int, int, int]
 
 
 def cache_folder() -> Path:
-    """Where things are kept that can be made again: IPPY_CACHE, or else the user's cache folder."""
+    """Where things are kept that can be made again: IPPY_CACHE, or else the user's cache folder.
+
+    Raises:
+        OSError: the account has no home folder, as in many a container.
+    """
     from platformdirs import user_cache_path
 
     chosen = os.environ.get("IPPY_CACHE")
-    folder = Path(chosen).expanduser() if chosen else user_cache_path("ippy-book", appauthor=False)
+    try:
+        folder = Path(chosen or user_cache_path("ippy-book", appauthor=False)).expanduser()
+    except RuntimeError as error:
+        raise OSError(
+            "there is no home folder to keep slices in; set the environment variable IPPY_CACHE to "
+            "a folder, or HOME"
+        ) from error
     return folder.absolute()
 
 
@@ -68,7 +79,8 @@ class SliceCache:
         if x is None:
             x = decode()
             # A second change within one tick of the file system's clock could not be seen.
-            if self.writable and abs(time.time_ns() - stamp[1]) > RECENT:
+            recent = RECENT if stamp[1] % 1_000_000_000 else WHOLE_SECONDS
+            if self.writable and abs(time.time_ns() - stamp[1]) > recent:
                 self._write(Path(entry), _header(x, stamp) + x.numpy().tobytes())
         return x
 
@@ -101,6 +113,8 @@ class SliceCache:
             handle, temporary = tempfile.mkstemp(dir=entry.parent, suffix=".tmp")
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
+            # A temporary file is for one user only; a course may share its cache.
+            os.chmod(temporary, entry.parent.stat().st_mode & 0o666)
             try:
                 os.replace(temporary, entry)
             except PermissionError:

@@ -45,7 +45,8 @@ class TrainingCrops:
         seed: of the order of the crops and of the noise.
 
     Raises:
-        ValueError: there are no slices, or a crop is too small to hold a pixel that counts.
+        ValueError: there are no slices or not of one shape, or a crop is too small to hold a pixel
+            that counts.
     """
 
     def __init__(
@@ -59,7 +60,14 @@ class TrainingCrops:
         seed: int = 0,
     ) -> None:
         check_slices(dataset, "the training set")
-        x = torch.stack([dataset[i] for i in range(len(dataset))]).detach()  # (M, C, H, W)
+        slices = [dataset[i] for i in range(len(dataset))]
+        shapes = {tuple(x.shape) for x in slices}
+        if len(shapes) > 1 or slices[0].ndim != 3:
+            raise ValueError(
+                "the training set must hold slices of one shape (C, H, W), got "
+                f"{', '.join(map(str, sorted(shapes)[:3]))}; add an axis with x[None], or cut them"
+            )
+        x = torch.stack(slices).detach()  # (M, C, H, W)
         with torch.no_grad():
             y = torch.cat([K(part) for part in x.split(16)])  # (M, C, H, W)
         self.sigma = noise_level * y.flatten(1).norm(dim=1) / math.sqrt(y[0].numel())

@@ -104,7 +104,7 @@ def survey(source: Path, series: str = SERIES, watch: Callable[..., Iterable] = 
         raise FileNotFoundError(f"SRC must be a folder of DICOM files, got {source}, which is none")
     found = Survey()
     groups: Groups = {}
-    for path in watch(list(_files(source))):
+    for path in watch(list(_files(source, found))):
         try:
             header = dcmread(path, stop_before_pixels=True, specific_tags=list(HEADER))
             reason = _unfit(header)
@@ -229,7 +229,8 @@ def report(found: Survey, counts: dict[str, int], test: Iterable[str], target: P
     lines = [f"{target}: {counts['written']} slices written, {counts['kept']} kept from before"]
     for split in ("train", "test"):
         own = [p for p in found.patients if (p in test) == (split == "test")]
-        lines.append(f"  {split:5s}  {slices[split]:5d} slices of {len(own)} patients")
+        plural = "" if len(own) == 1 else "s"
+        lines.append(f"  {split:5s}  {slices[split]:5d} slices of {len(own)} patient{plural}")
     if found.skipped:
         lines.append("skipped:")
         for reason, paths in sorted(found.skipped.items(), key=lambda entry: -len(entry[1])):
@@ -237,8 +238,11 @@ def report(found: Survey, counts: dict[str, int], test: Iterable[str], target: P
     return "\n".join(lines)
 
 
-def _files(source: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(source, followlinks=False):
+def _files(source: Path, found: Survey) -> Iterator[Path]:
+    def closed(error: OSError) -> None:
+        found.skip(Path(error.filename), f"folder that cannot be read ({error.strerror})")
+
+    for folder, folders, files in os.walk(source, onerror=closed, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(folder) / name for name in sorted(files) if not name.startswith("."))
 

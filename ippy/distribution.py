@@ -7,6 +7,7 @@ of them make the same step. What passes between processes is Fabric's business; 
 """
 
 import os
+import socket
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -72,6 +73,7 @@ def engine(devices: int = 1, nodes: int = 1) -> Engine:
 
     Raises:
         ValueError: a number is not positive, or there are fewer graphics cards.
+        ConnectionError: processes on this computer cannot talk to each other.
         ModuleNotFoundError: there is more than one process, and Fabric is not installed.
     """
     if "TORCHELASTIC_RUN_ID" in os.environ:
@@ -88,6 +90,8 @@ def engine(devices: int = 1, nodes: int = 1) -> Engine:
             f"devices must be at most the number of graphics cards, {torch.cuda.device_count()}, "
             f"got {devices}"
         )
+    if nodes == 1:
+        check_loopback()
     try:
         from lightning_fabric import Fabric
     except ModuleNotFoundError as error:
@@ -98,6 +102,23 @@ def engine(devices: int = 1, nodes: int = 1) -> Engine:
     fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy="ddp")
     fabric.launch()
     return fabric
+
+
+def check_loopback(patience: float = 5) -> None:
+    """See to it that processes find each other here; without a network they try for half an hour.
+
+    Raises:
+        ConnectionError: they do not, within `patience` seconds.
+    """
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            socket.create_connection(server.getsockname(), timeout=patience).close()
+    except OSError as error:
+        raise ConnectionError(
+            "devices: several processes talk to each other through this computer's own network, "
+            f"127.0.0.1, which does not work ({error}); bring it up (on Linux: ip link set lo up), "
+            "or use one device"
+        ) from error
 
 
 def is_of_others(error: RuntimeError) -> bool:

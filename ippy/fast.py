@@ -54,12 +54,21 @@ def add_gradient(
 
     Returns:
         The loss L.
+
+    Raises:
+        ValueError: the network returns another shape.
     """
     height, width = batch.x.shape[2:]
     size = max(1, piece // (height * width)) if piece else len(batch.x)
     total = 0.0
     for x, y_delta, mask in zip(*(part.split(size) for part in batch), strict=True):
-        loss = (mask * (network(y_delta) - x) ** 2).sum() / scale
+        x_hat = network(y_delta)
+        if x_hat.shape != x.shape:  # torch would stretch one to the other, and train on nonsense
+            raise ValueError(
+                f"model must return the shape of the slices, {tuple(x.shape)}, "
+                f"got {tuple(x_hat.shape)}; look at its channels and its padding"
+            )
+        loss = (mask * (x_hat - x) ** 2).sum() / scale
         backward(loss)
         total += loss.item()
     return total

@@ -1,8 +1,11 @@
-"""Ctrl-C and SIGTERM, noted while a training step runs and obeyed after it."""
+"""Ctrl-C and other requests to stop, noted while a training step runs and obeyed after it."""
 
 import signal
 import threading
 from types import FrameType
+
+# Ctrl-C; what a scheduler sends; what a terminal sends when it is closed, but not on Windows.
+SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -20,10 +23,11 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interruption:
-    """Notes Ctrl-C (SIGINT) and SIGTERM within a `with` block, so that no step is cut in two.
+    """Notes Ctrl-C (SIGINT), SIGTERM and SIGHUP within a `with` block: no step is cut in two.
 
-    A second signal is obeyed at once. Only a program's main thread may handle signals: in any other
-    one, nothing is noted.
+    A second signal is obeyed at once. What the process was started to ignore, by `nohup` or in the
+    background of a script, it ignores. Only a program's main thread may handle signals: in any
+    other one, nothing is noted.
 
     >>> with Interruption() as interruption:
     ...     signal.raise_signal(signal.SIGINT)
@@ -40,8 +44,9 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -11,12 +11,13 @@ from filelock import FileLock, Timeout
 
 
 @contextmanager
-def only_one(lock_file: Path, doing: str, what: str) -> Iterator[None]:
+def only_one(lock_file: Path, doing: str, what: str, patience: float = 0) -> Iterator[None]:
     """Hold `lock_file` as long as the `with` block runs; a process that dies lets go of it.
 
     Args:
         lock_file: made if missing, with its folder, and deleted at the end.
         doing, what: what its holder does, as others will read it: "training with", "run.ckpt".
+        patience: seconds to wait for a holder that is soon done.
 
     Raises:
         ValueError: another process holds it: which one, where, and since when.
@@ -25,7 +26,7 @@ def only_one(lock_file: Path, doing: str, what: str) -> Iterator[None]:
     try:
         lock_file.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(lock_file)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except Timeout as error:
         who, since = holder(lock_file)
         raise ValueError(

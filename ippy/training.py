@@ -242,6 +242,12 @@ def check_arguments(model: Any, K: Any, recipe: Any) -> None:
         raise TypeError(
             f"model must be a torch.nn.Module with weights to train, got {type(model).__name__}"
         )
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError("model must have weights to train, got none: use requires_grad_(True)")
+    if not torch.is_grad_enabled():
+        raise ValueError(
+            "train cannot work where gradients are switched off: leave torch.no_grad()"
+        )
     if not isinstance(K, Operator):
         raise TypeError(f"K must be an Operator, got {type(K).__name__}; Blurring(...) is one")
     if not isinstance(recipe, Recipe | str):

@@ -14,6 +14,7 @@ import torch
 from ippy import course
 from ippy.checkpoint import History, write_atomically
 from ippy.data import MayoDataset, find_data, hold_out, project_root, weights_folder
+from ippy.locks import only_one
 from ippy.models import SimpleCNN, count_parameters, save_weights
 from ippy.recipe import PRESETS, Recipe
 from ippy.training import evaluate, read_history, train
@@ -39,7 +40,8 @@ class Entry:
         return SimpleCNN(**STANDARD | self.architecture)
 
 
-SHORT, LONG = PRESETS["short"], PRESETS["long"]
+# A preset has a noise level of its own; here the course's applies, which an instructor may change.
+SHORT, LONG = (replace(PRESETS[name], noise_level=course.NOISE_LEVEL) for name in ("short", "long"))
 SEEDS = range(3)
 
 HEADS: dict[str, dict[str, Any]] = {
@@ -70,7 +72,7 @@ VARIANTS: dict[str, Entry] = {
 
 # From the plain loop to the short recipe, one change after the other, each for 55 million pixels.
 # The next two are filters-32-0, which has the better optimiser too, and CNN, trained for longer.
-PLAIN = replace(PRESETS["plain"], steps=105)
+PLAIN = replace(PRESETS["plain"], noise_level=course.NOISE_LEVEL, steps=105)
 CROPS = replace(
     SHORT, optimiser="adam", learning_rate=1e-3, warm_up=0, decay_from=1, start="default"
 )
@@ -263,12 +265,23 @@ def _make(name: str, made: dict[str, Any], folder: Path, slices: Split, progress
         "versions": {"torch": torch.__version__, "python": platform.python_version()},
         "history": thin(history),
     }
-    # Read again: another process may have added its networks meanwhile.
-    manifest = read_manifest(folder) | {name: made | result}
-    ordered = {key: manifest[key] for key in CATALOGUE if key in manifest}
-    write_atomically((json.dumps(ordered, indent=1) + "\n").encode(), folder / "manifest.json")
+    enter(name, made | result, folder)
     checkpoint.unlink()
     checkpoint.with_suffix(".jsonl").unlink()
+
+
+def enter(name: str, entry: dict[str, Any], folder: Path) -> None:
+    """Put an entry into the manifest of a folder, as another process may be doing just now.
+
+    Raises:
+        ValueError: another process has held the manifest for a minute.
+        OSError: the folder may not be written; the manifest stays what it was.
+    """
+    path = folder / "manifest.json"
+    with only_one(path.with_name("manifest.lock"), "writing", f"{path}", patience=60):
+        manifest = read_manifest(folder) | {name: entry}
+        ordered = {key: manifest[key] for key in CATALOGUE if key in manifest}
+        write_atomically((json.dumps(ordered, indent=1) + "\n").encode(), path)
 
 
 def sha256(path: Path) -> str:

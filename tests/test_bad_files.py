@@ -1,7 +1,8 @@
 """The table of bad files and commands: what each picture gives, what each typing error is told."""
 
-import os
+import shutil
 import struct
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +13,16 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image, ImageCms
+from pydicom.data import get_testdata_file
 
 from ippy import SimpleCNN
 from ippy.cli import main
 from ippy.data import MayoDataset, load_image
+from ippy.dicom import survey
 from ippy.models import load_weights, save_weights
+
+sys.path.insert(0, str(Path(__file__).parent))
+from apart import everybodys_folder, only_linux, said_apart
 
 GREY = np.full((16, 16), 100, np.uint8)
 
@@ -222,6 +228,10 @@ COMMANDS = {
     "weights by the name of their checkpoint": (["train", "new.ckpt"], "OUT must end in .pth"),
     "weights without an ending": (["train", "noise0.05"], "OUT must end in .pth, got noise0.05"),
     "weights that are there": (["train", "net.pth"], "net.pth exists already"),
+    "a name longer than disks take": (
+        ["train", f"{'a' * 220}.pth"],
+        "OUT must be a name of at most 200 bytes, got aaa",
+    ),
     "scores over the weights": (
         [*EVALUATE, "--json", "net.pth"],
         "net.pth is the network or its description; name another file",
@@ -290,6 +300,7 @@ def test_commands(tmp_path, monkeypatch, typed, answer):
 
 
 DESCRIPTIONS = {
+    "that of other weights": '{"sha256": "0123"}',
     "a list": "[]",
     "nothing": "null",
     "no text": "\0\x01",
@@ -371,6 +382,41 @@ def test_folders_without_slices(tmp_path, make, told):
     assert told in str(refusal.value)
 
 
+def test_weights_without_a_description_are_not_taken_for_granted(tmp_path, monkeypatch):
+    """What stands at a network's end is not in its weights; scores of another one mean nothing."""
+    monkeypatch.chdir(tmp_path)
+    network_with(tmp_path)
+    guess = "No description lies beside net.pth: it is taken for a network with nothing after"
+    told = CliRunner().invoke(main, EXPORT)
+    assert told.exit_code == 0 and guess in told.stderr
+    assert guess not in CliRunner().invoke(main, [*EXPORT, "--no-residual"]).stderr
+    (tmp_path / "net.json").write_text('{"architecture": {"final_activation": "relu"}}')
+    told = CliRunner().invoke(main, EXPORT)
+    assert guess not in told.stderr and "relu at the end" in told.stdout
+    # A manifest that is about the weights which once had this name is not about these.
+    (tmp_path / "net.json").unlink()
+    (tmp_path / "manifest.json").write_text(
+        '{"net": {"sha256": "0", "architecture": {"final_activation": "tanh"}}}'
+    )
+    told = CliRunner().invoke(main, EXPORT)
+    assert guess in told.stderr and "tanh" not in told.stdout
+
+
+def test_12_bits_in_files_of_16_are_not_taken_for_dark_slices(tmp_path, monkeypatch):
+    """Every score would be some 24 dB too good, as the range of the slices is 1 / 16."""
+    monkeypatch.chdir(tmp_path)
+    network_with(tmp_path)
+    right = CliRunner().invoke(main, [*TRAIN, "--preset", "tiny", "--steps", "1"])
+    assert right.exit_code == 0 and "brightest" not in right.output
+    for path in (tmp_path / "slices").rglob("*.png"):
+        png(path, Image.fromarray(np.linspace(0, 4095, 256).reshape(16, 16).astype(np.uint16)))
+    remark = "the brightest grey is 0.0625, where white is 1; numbers of 12 bits in files of 16"
+    told = CliRunner().invoke(main, [*TRAIN, "--preset", "tiny", "--steps", "1", "--force"])
+    assert told.exit_code == 0 and told.stderr.count(remark) == 1
+    checked = CliRunner().invoke(main, ["data", "check", "slices"])
+    assert checked.exit_code == 1 and f"2 faults:\n  train: {remark}" in checked.stdout
+
+
 def test_a_loop_beside_slices_is_entered_once(tmp_path):
     """A link back to the folder is a patient of folders: it holds no pictures itself."""
     placed(tmp_path / "P" / "1.png")
@@ -379,13 +425,56 @@ def test_a_loop_beside_slices_is_entered_once(tmp_path):
     assert len(MayoDataset(tmp_path, 16, cache=False)) == 1
 
 
-def test_a_picture_that_may_not_be_read_is_named(tmp_path):
-    path = placed(tmp_path / "P" / "1.png")
-    path.chmod(0)
-    if os.access(path, os.R_OK):
-        pytest.skip("who runs this may read everything")
-    with pytest.raises(PermissionError, match=r"1\.png"):
-        MayoDataset(tmp_path, 16)[0]
+def a_network(path: Path) -> Path:
+    save_weights(SimpleCNN(1, 1, 4), path)
+    return path
+
+
+def a_scan(path: Path) -> Path:
+    path.mkdir(parents=True)
+    shutil.copy(get_testdata_file("CT_small.dcm"), path)
+    return path
+
+
+# What may not be read, what is done with it, and what is then said.
+CLOSED: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object], str]] = {
+    "a picture": (
+        lambda f: placed(f / "P" / "1.png"),
+        lambda f: MayoDataset(f, 16, cache=False)[0],
+        "PermissionError: [Errno 13] Permission denied: '{}'",
+    ),
+    "a patient": (
+        lambda f: placed(f / "P" / "1.png").parent,
+        lambda f: MayoDataset(f, 16, cache=False)[0],
+        "PermissionError: [Errno 13] Permission denied: '{}'",
+    ),
+    "weights": (
+        lambda f: a_network(f / "net.pth"),
+        lambda f: load_weights(SimpleCNN(1, 1, 4), f / "net.pth"),
+        "PermissionError: [Errno 13] Permission denied: '{}'",
+    ),
+    "a folder of DICOM files": (
+        lambda f: a_scan(f / "scans"),
+        lambda f: survey(f, "").skipped,
+        "{{'folder that cannot be read (Permission denied)': [PosixPath('{}')]}}",
+    ),
+    "slices in a command": (
+        lambda f: placed(f / "train" / "P" / "1.png").parent,
+        lambda f: CliRunner().invoke(main, ["data", "check", str(f)]).output,
+        "Error: [Errno 13] Permission denied: '{}'",
+    ),
+}
+
+
+@only_linux
+@pytest.mark.parametrize(("make", "job", "told"), CLOSED.values(), ids=CLOSED.keys())
+def test_what_may_not_be_read_is_named_and_never_left_out(make, job, told):
+    """By somebody without rights, as root may read everything."""
+    with everybodys_folder() as folder:
+        path = make(folder)
+        assert "Permission denied" not in said_apart(lambda: job(folder))
+        path.chmod(0)
+        assert told.format(path) in said_apart(lambda: job(folder), nobody=True)
 
 
 def test_weights_where_a_folder_stands(tmp_path):

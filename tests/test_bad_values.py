@@ -335,6 +335,63 @@ def test_a_bad_value_is_refused_with_a_sentence(call, value, told):
     assert told in str(refusal.value)
 
 
+def trained_on(model: torch.nn.Module, slices: list[torch.Tensor]) -> None:
+    train(model, K, slices, SMALL, progress=False)
+
+
+def without_gradients() -> None:
+    with torch.no_grad():
+        trained_on(SimpleCNN(1, 1, 2), list(x))
+
+
+class Mean(torch.nn.Conv2d):
+    """One number for each picture, which torch would compare with every pixel of it."""
+
+    def forward(self, y: torch.Tensor) -> torch.Tensor:
+        return super().forward(y).mean((2, 3), keepdim=True)
+
+
+WHOLE = Recipe(steps=2, batch_size=2, crop=None, start="default")
+TRAININGS: dict[str, tuple[Callable[[], object], str]] = {
+    "a channel too many comes out": (
+        lambda: trained_on(SimpleCNN(1, 2, 2), list(x)),
+        "model must return the shape of the slices, (1, 1, 8, 8), got (1, 2, 8, 8)",
+    ),
+    "a number comes out": (
+        lambda: train(Mean(1, 1, 3), K, list(x), WHOLE, progress=False),
+        "model must return the shape of the slices, (2, 1, 16, 16), got (2, 1, 1, 1)",
+    ),
+    "the borders are gone": (
+        lambda: train(torch.nn.Conv2d(1, 1, 3), K, list(x), WHOLE, progress=False),
+        "got (2, 1, 14, 14); look at its channels and its padding",
+    ),
+    "nothing to train": (
+        lambda: trained_on(SimpleCNN(1, 1, 2).requires_grad_(False), list(x)),
+        "model must have weights to train, got none",
+    ),
+    "no gradients": (without_gradients, "leave torch.no_grad()"),
+    "pictures without channels": (
+        lambda: trained_on(SimpleCNN(1, 1, 2), [z[0] for z in x]),
+        "the training set must hold slices of one shape (C, H, W), got (16, 16)",
+    ),
+    "a batch for a slice": (
+        lambda: trained_on(SimpleCNN(1, 1, 2), [x]),
+        "the training set must hold slices of one shape (C, H, W), got (2, 1, 16, 16)",
+    ),
+    "slices of two sizes": (
+        lambda: trained_on(SimpleCNN(1, 1, 2), [x[0], x[0, :, :8, :8]]),
+        "of one shape (C, H, W), got (1, 8, 8), (1, 16, 16)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "told"), TRAININGS.values(), ids=TRAININGS.keys())
+def test_a_training_that_would_learn_nonsense_is_refused(call, told):
+    with pytest.raises(ValueError) as refusal:
+        call()
+    assert told in str(refusal.value)
+
+
 # Tensors: what is done to one, and whether the result is that of the plain tensor ("same").
 SPECIAL: dict[str, Callable[[torch.Tensor], Any]] = {
     "bool": lambda x: x > 0.5,

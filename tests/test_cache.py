@@ -19,6 +19,9 @@ from ippy import cache, data
 from ippy.cache import cache_folder
 from ippy.data import MayoDataset, load_image
 
+sys.path.insert(0, str(Path(__file__).parent))
+from apart import everybodys_folder, only_linux, said_apart
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
@@ -143,6 +146,42 @@ def test_a_file_written_this_moment_is_not_kept_yet(slices, path, folder, decode
     assert len(decoded) == 4
 
 
+def test_a_disk_whose_clock_tells_whole_seconds(slices, path, decoded, monkeypatch):
+    """As FAT's does: two changes within one second leave the same time behind."""
+    exact = cache._stamp
+    monkeypatch.setattr(
+        cache, "_stamp", lambda file: tuple(t - t % 10**9 if t > 10**9 else t for t in exact(file))
+    )
+    for seed in range(4):
+        picture(path, seed, age=0)
+        assert torch.equal(slices[0], load_image(path, 8))
+    picture(path, seed, age=30)
+    assert torch.equal(slices[0], slices[0])
+    assert len(decoded) == 5  # an old file is kept as ever
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="other rights there")
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_who_may_read_the_folder_may_read_what_is_in_it(slices, folder, mask, mode):
+    """A course may share its cache; whoever keeps files to himself keeps these, too."""
+    before = os.umask(mask)
+    try:
+        slices[0]
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in entries(folder)] == [mode]
+
+
+def test_an_account_without_a_home_folder_is_told_what_to_set(monkeypatch):
+    def nowhere(*_, **__):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("platformdirs.user_cache_path", nowhere)
+    monkeypatch.delenv("IPPY_CACHE")
+    with pytest.raises(OSError, match=r"no home folder to keep slices in; set .* IPPY_CACHE"):
+        cache_folder()
+
+
 def test_a_deleted_file_is_missed(slices, path):
     slices[0]
     path.unlink()
@@ -258,11 +297,16 @@ def test_a_folder_that_cannot_be_made(tmp_path, path, monkeypatch):
     warned_once([path, picture(path.with_name("2.png"), seed=2)], path.parent.parent)
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="nothing is read-only")
-def test_a_read_only_folder(path, folder):
-    folder.mkdir()
-    folder.chmod(0o500)
-    warned_once([path, picture(path.with_name("2.png"), seed=2)], path.parent.parent)
+@only_linux
+def test_a_read_only_folder(monkeypatch):
+    """By somebody without rights, as for root nothing is read-only."""
+    with everybodys_folder() as place:
+        files = [picture(place / "data" / "C001" / f"{i}.png", seed=i) for i in (1, 2)]
+        (place / "cache").mkdir()
+        (place / "cache").chmod(0o555)
+        monkeypatch.setenv("IPPY_CACHE", str(place / "cache"))
+        said = said_apart(lambda: warned_once(files, place / "data"), nobody=True)
+    assert said == "None"
 
 
 def test_the_warning_comes_before_the_workers_start(tmp_path, path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -233,6 +234,17 @@ def test_data_check_of_the_wrong_folder_says_which_is_right(root: Path) -> None:
 def train_briefly(out: str | Path, root: Path, *options: object) -> str:
     small = ["--preset", "tiny", "--steps", 3, "--n-filters", 4, "--size", SIZE]
     return works("train", out, "--data", root, *small, *options)
+
+
+def test_train_does_not_call_kept_out_what_it_trains_on(root: Path) -> None:
+    patients = sorted((root / "train").iterdir())
+    assert len(patients) > 1
+    for patient in patients[1:]:
+        shutil.rmtree(patient)
+    text = train_briefly("runs/mine.pth", root)
+    assert "of them to watch\n" in text
+    assert "of the only patient, trained on as well\n" in text
+    assert "kept out" not in text
 
 
 def test_train_writes_weights_with_their_description_and_history(root: Path) -> None:

@@ -317,7 +317,7 @@ def test_the_command_and_what_it_leaves(scans, tmp_path):
     result = CliRunner().invoke(main, ["data", "import", str(scans), str(out), "--test", "C081"])
     assert result.exit_code == 0, result.output
     assert "8 slices written, 0 kept" in result.stdout
-    assert "train      4 slices of 1 patients" in result.stdout
+    assert "train      4 slices of 1 patient\n" in result.stdout
     assert "4  of another series than “full dose”" in result.stdout
     dataset = MayoDataset(out / "test", 8, cache=False)
     assert [path.name for path in dataset.paths] == ["0.png", "1.png", "2.png", "3.png"]

@@ -22,13 +22,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from filelock import FileLock
 from PIL import Image
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
 
 from ippy import checkpoint, training
 from ippy.cli import main
 from ippy.interruption import Interrupted, Interruption
-from ippy.models import SimpleCNN
+from ippy.models import SimpleCNN, save_weights
 from ippy.operators import Blurring
 from ippy.recipe import Recipe
 from ippy.training import train
@@ -324,6 +327,93 @@ def test_signals_are_noted_and_their_handlers_come_back(monkeypatch):
         finally:
             signal.signal(number, before)
     assert came == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no terminal hangs up there")
+def test_a_terminal_that_is_closed_keeps_the_run_unless_nohup_ignores_it():
+    """What the process was started to ignore, by nohup or in a script's background, it ignores."""
+    before = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGHUP)}
+    try:
+        with Interruption() as interruption:
+            for number in before:
+                signal.raise_signal(number)
+            assert interruption.signal == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        with Interruption() as interruption:
+            signal.raise_signal(signal.SIGHUP)
+            assert interruption.signal == signal.SIGHUP
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# A command, what is called when Ctrl-C comes, and what is then said to be kept.
+COMMANDS = {
+    "data check": (["data", "check", "slices"], "ippy.data.load_image", "what was there before is"),
+    "data make": (
+        ["data", "make", "--root", "new"],
+        "ippy.phantoms.write_dataset",
+        "what was there before is whole: give the command again",
+    ),
+    "data import": (
+        ["data", "import", "scans", "out", "--series", ""],
+        "ippy.dicom.to_grey",
+        "out keeps the slices that are written: the same command goes on with the rest",
+    ),
+    "train, before the first step": (
+        ["train", "mine.pth", "--data", "slices", *map(str, TINY)],
+        "ippy.training.train",
+        "nothing was kept yet",
+    ),
+    "evaluate": (
+        ["evaluate", "net.pth", "--data", "slices", "--split", "train", "--size", "24"],
+        "ippy.cli.evaluate.tuned",
+        "what was there before is whole: give the command again",
+    ),
+}
+
+
+@pytest.mark.parametrize(("typed", "place", "kept"), COMMANDS.values(), ids=COMMANDS.keys())
+def test_ctrl_c_says_what_is_kept_and_how_to_go_on(root, tmp_path, monkeypatch, typed, place, kept):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IPPY_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "slices").symlink_to(root)
+    (tmp_path / "scans").mkdir()
+    scan = dcmread(get_testdata_file("CT_small.dcm"))
+    for number in range(3):
+        scan.ImagePositionPatient[2], scan.SOPInstanceUID = number, f"1.2.{number}"
+        scan.save_as(tmp_path / "scans" / f"{number}.dcm")
+    save_weights(SimpleCNN(1, 1, 4), tmp_path / "net.pth")
+    module, _, name = place.rpartition(".")
+    real, calls = getattr(importlib.import_module(module), name), []
+
+    def struck(*arguments, **settings):
+        calls.append(arguments)
+        if len(calls) == (2 if name == "to_grey" else 1):
+            signal.raise_signal(signal.SIGINT)
+        return real(*arguments, **settings)
+
+    monkeypatch.setattr(place, struck)
+    result = CliRunner().invoke(main, typed)
+    assert result.exit_code == 130 and "Aborted" not in result.output
+    said = result.stderr.strip().splitlines()[-1]
+    assert said.startswith("Stopped; ") and kept in said
+    if name == "to_grey":
+        result = CliRunner().invoke(main, typed)
+        assert result.exit_code == 0 and "out: 2 slices written, 1 kept" in result.output
+        assert not list(tmp_path.rglob("*.unfinished"))
+
+
+def test_the_books_own_weights_are_stopped_as_any_others(monkeypatch):
+    def stopped(*_, **__):
+        raise Interrupted("training was stopped after step 5 of 12; it is kept", signal.SIGTERM)
+
+    monkeypatch.setattr("ippy.weights.make_weights", stopped)
+    result = CliRunner().invoke(main, ["train", "--weights", "CNN"])
+    assert result.exit_code == 143
+    assert result.stderr.endswith("Stopped; training was stopped after step 5 of 12; it is kept.\n")
 
 
 def test_an_interruption_is_a_keyboard_interrupt():

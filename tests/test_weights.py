@@ -1,6 +1,7 @@
 """The shipped weights are what the manifest says, and can be made again by one call."""
 
 import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,15 @@ def test_a_file_is_the_one_that_the_manifest_describes(name):
     assert not model.training
     for part, value in describe(name).items():
         assert entry[part] == value, part
+
+
+def test_all_networks_but_two_families_follow_the_courses_noise(monkeypatch):
+    monkeypatch.setattr(course, "NOISE_LEVEL", 0.03)
+    anew = runpy.run_path(weights.__file__)["CATALOGUE"]
+    levels = {name: entry.recipe.noise_level for name, entry in anew.items()}
+    fixed = {name for name in anew if name.startswith(("noise-0", "noise-5"))}
+    assert {levels[name] for name in anew if name not in fixed} == {0.03}
+    assert {levels[name] for name in fixed} == {0.0, 0.05}
 
 
 @pytest.mark.parametrize("name", CATALOGUE)

@@ -8,7 +8,11 @@ that Sphinx did not write again has been through all this before: every step lea
 as it is.
 """
 
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+import files  # book/files.py
 
 from . import archive, formulas, markup, notebooks, pictures, scripts, styles, versions
 
@@ -24,7 +28,7 @@ def finish(site: Path) -> Path:
     pages = styles.bundle(pages, site)
     _remove_what_no_page_needs(site, "".join(pages.values()))
     for page, text in pages.items():
-        page.write_text(versions.stamp(text, page.parent), encoding="utf-8")
+        files.write(page, versions.stamp(text, page.parent).encode())
     notebooks.offer(site, site.parents[1] / "book")
     return archive.pack(site)
 

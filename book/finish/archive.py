@@ -4,6 +4,8 @@ import re
 import zipfile
 from pathlib import Path
 
+import files  # book/files.py
+
 NAME = "how-convolutional-networks-restore-images"
 # In the archive itself nothing offers the archive.
 OFFER = re.compile(r'<p class="ippy-take-along">.*?</p>', re.DOTALL)
@@ -13,10 +15,16 @@ LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment that the format knows
 def pack(site: Path) -> Path:
     """Write the archive into the site, without itself."""
     target = site / f"{NAME}.zip"
-    target.unlink(missing_ok=True)
-    files = sorted(path for path in site.rglob("*") if path.is_file() and path.name != ".buildinfo")
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in files:
+    for left_over in site.rglob(".unfinished-*"):  # of a build that was killed
+        left_over.unlink()
+    inside = sorted(path for path in site.rglob("*") if path.is_file() and path != target)
+    with (
+        files.replacing(target) as unfinished,
+        zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for file in inside:
+            if file.name == ".buildinfo":
+                continue
             content = file.read_bytes()
             if file.suffix == ".html":
                 content = OFFER.sub("", content.decode()).encode()

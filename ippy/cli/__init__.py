@@ -6,6 +6,7 @@ what it needs when it runs, so that `--help` and a mistyped option are answered 
 
 import errno
 import io
+import signal
 import sys
 from typing import Any
 
@@ -34,6 +35,10 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as stopped:
+            kept = str(stopped) or "what was there before is whole: give the command again"
+            click.echo(f"\nStopped; {kept}.", err=True)
+            raise SystemExit(128 + getattr(stopped, "signal", signal.SIGINT)) from None
         except (ValueError, OSError, FloatingPointError) as error:
             # A closed pipe, as in `ippy data check | head`, is no mistake; click ends quietly.
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
@@ -45,6 +50,9 @@ class Commands(click.Group):
                 ) from error
             raise Refusal(str(error)) from error
         except (MemoryError, RuntimeError) as error:
+            if "home directory" in str(error):
+                told = "~ means nothing here, without a home folder: write it out"
+                raise Refusal(told) from error
             if not isinstance(error, MemoryError) and "memory" not in str(error):
                 raise
             raise Refusal(

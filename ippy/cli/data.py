@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ippy.cli.shared import SIZE, Refusal, count, quiet
+from ippy.cli.shared import SIZE, Refusal, count, quiet, too_dark
 
 if TYPE_CHECKING:
     from ippy.data import MayoDataset
@@ -128,7 +128,7 @@ def _look_through(split: str, dataset: MayoDataset) -> list[str]:
     sizes: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
     unreadable: dict[Path, str] = {}
-    empty = []
+    empty, brightest = [], 0.0
     for index in tqdm(range(len(dataset)), desc=split, unit="slice", disable=quiet()):
         path = dataset.paths[index]
         try:
@@ -139,6 +139,7 @@ def _look_through(split: str, dataset: MayoDataset) -> list[str]:
         except (ValueError, OSError) as error:
             unreadable[path] = str(error)
         else:
+            brightest = max(brightest, float(x.max()))
             if x.min() == x.max():
                 empty.append(path)
     patients = Counter(path.parent.name for path in dataset.paths)
@@ -159,7 +160,8 @@ def _look_through(split: str, dataset: MayoDataset) -> list[str]:
     click.echo(
         f"  used as           {count(readable, 'picture')} of {SIZE}×{SIZE}, grey in [0, 1]\n"
     )
-    return list(unreadable.values())
+    dark = too_dark(brightest)
+    return list(unreadable.values()) + ([f"{split}: {dark}"] if dark else [])
 
 
 def _why(path: Path | None) -> str:

@@ -62,7 +62,11 @@ def import_dicom(
         raise Refusal(_nothing(src, series, found))
     chosen = list(test) or default_test(found.patients)
     with only_one(dst / ".import.lock", "importing into", f"{dst}"):
-        counts = convert(found, dst, chosen, window, _bar("slices", "slice"))
+        try:
+            counts = convert(found, dst, chosen, window, _bar("slices", "slice"))
+        except KeyboardInterrupt:
+            kept = f"{dst} keeps the slices that are written"
+            raise KeyboardInterrupt(f"{kept}: the same command goes on with the rest") from None
     click.echo(report(found, counts, chosen, dst))
     click.echo(f"To use them: --data {dst}, or set IPPY_DATA to that folder.")
 

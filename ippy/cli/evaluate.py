@@ -132,7 +132,7 @@ def evaluate(
 
 def read_description(weights: Path) -> dict[str, Any]:
     """What is written beside weights about how they were made; empty if nothing is."""
-    from ippy.weights import read_manifest
+    from ippy.weights import read_manifest, sha256
 
     own = weights.with_suffix(".json")
     damaged = f"the description beside {weights} is damaged; delete it"
@@ -146,7 +146,14 @@ def read_description(weights: Path) -> dict[str, Any]:
         raise Refusal(damaged) from error
     if not all(isinstance(part, dict) for part in parts):
         raise Refusal(damaged)
-    return described
+    if described.get("sha256") in (None, sha256(weights)):
+        return described
+    if own.is_file():
+        raise Refusal(
+            f"{own} describes other weights than those that {weights} holds now: bring back what "
+            "belongs together, or delete it and say yourself how the network is built"
+        )
+    return {}
 
 
 def load(
@@ -165,6 +172,12 @@ def load(
         raise Refusal(f"{weights} goes from {in_ch} to {out_ch} channels; slices have one")
     shape = {"in_ch": 1, "out_ch": 1, "n_filters": n_filters, "kernel_size": kernel_size}
     architecture = {**described.get("architecture", {}), **shape, **given}
+    if not described and not given:
+        click.echo(
+            f"No description lies beside {weights}: it is taken for a network with nothing after "
+            "its last layer; for another one give --final-activation, --residual, --padding-mode",
+            err=True,
+        )
     try:
         model = SimpleCNN(**architecture)
     except TypeError as error:

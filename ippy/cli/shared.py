@@ -19,6 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Kernel = list[list[float]]
 
 SIZE = 256
+DARK = 1 / 8  # twice what 12 bits come to in files of 16; bone and table are brighter
 
 
 class Refusal(click.ClickException):
@@ -121,7 +122,25 @@ def slices(data_path: Path | None, split: str, size: int) -> MayoDataset:
     if not (root / split).is_dir():
         click.echo(f"{root} has no folder {split}: the embedded {split} slices are used.", err=True)
         root = embedded_data()
-    return MayoDataset(root / split, size)
+    dataset = MayoDataset(root / split, size)
+    some = {0, len(dataset) // 2, len(dataset) - 1}
+    if dark := too_dark(max(float(dataset[index].max()) for index in some)):
+        click.echo(f"{dataset.data_path}: {dark}", err=True)
+    return dataset
+
+
+def too_dark(brightest: float) -> str:
+    """What to say of slices none of which is brighter than that; "" if they are as they should be.
+
+    >>> too_dark(4095 / 65535)[:47]
+    'the brightest grey is 0.0625, where white is 1;'
+    """
+    if brightest > DARK or brightest == 0:  # an empty slice is another fault
+        return ""
+    return (
+        f"the brightest grey is {brightest:.3g}, where white is 1; numbers of 12 bits in files of "
+        "16 look like this, and every score of them is too good: write them with their full range"
+    )
 
 
 def read_kernel(path: Path) -> Kernel:
@@ -206,4 +225,5 @@ def _finite(content: Any) -> Any:
 
 def quiet() -> bool:
     """Progress bars are for people: none where stderr is a file or a pipe."""
-    return not sys.stderr.isatty()
+    # Nor where there is no stderr at all, as when a program without a terminal starts the command.
+    return sys.stderr is None or not sys.stderr.isatty()

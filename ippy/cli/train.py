@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import os
 import signal
 from functools import partial
 from pathlib import Path
@@ -26,6 +29,7 @@ from ippy.cli.shared import (
 )
 
 OUT = Path("runs/CNN.pth")
+LONGEST_NAME = 200  # disks take 255 bytes, and what is unfinished has a longer one
 
 
 @click.command(short_help="Train a network to undo a blur.")
@@ -35,7 +39,7 @@ OUT = Path("runs/CNN.pth")
     metavar="NAME",
     default="short",
     show_default=True,
-    help="Recipe: tiny, brief, short (minutes), long (up to two hours), plain.",
+    help="Recipe: tiny, brief, short (a minute), long (ten minutes), plain (hours).",
 )
 @click.option("--steps", metavar="N", type=click.IntRange(min=1), help="Instead of the preset's.")
 @click.option(
@@ -156,6 +160,8 @@ def run(
 
     if out.suffix != ".pth":  # so that nothing that stands beside it bears its name
         raise Refusal(f"OUT must end in .pth, got {out}")
+    if len(os.fsencode(out.name)) > LONGEST_NAME:
+        raise Refusal(f"OUT must be a name of at most {LONGEST_NAME} bytes, got {out.name[:50]}…")
     checkpoint = out.with_suffix(".ckpt")
     first = distribution.is_first_process()
     say = click.echo if first else silence
@@ -176,14 +182,19 @@ def run(
     architecture |= head(final_activation, residual, padding_mode)
     model = SimpleCNN(**architecture)
     train_set, watched = hold_out(slices(data_path, "train", size))
+    kept_out = not set(watched.paths) & set(train_set.paths)  # there is more than one patient
 
     say(f"Network   {describe(architecture, count_parameters(model))}")
     say(f"Blur      {name}; noise {percent(level)}")
-    say(f"Slices    {len(train_set)} from {train_set.data_path}, {len(watched)} more to watch")
+    watching = f"{len(watched)} {'more' if kept_out else 'of them'} to watch"
+    say(f"Slices    {len(train_set)} from {train_set.data_path}, {watching}")
     say(f"Recipe    {preset}: {how.steps:,} steps of {how.batch_size} pictures, seed {seed}")
     if first and checkpoint.exists() and not resume:
         with held(checkpoint):  # --force does not take it away from a run that goes on
             checkpoint.unlink()
+    if nodes > 1:
+        place = os.environ.get("MASTER_ADDR", "no address: MASTER_ADDR is not set, see the README")
+        say(f"Waiting   for {nodes} computers, which meet at {place}")
     try:
         engine = distribution.engine(devices, nodes)
     except ModuleNotFoundError as error:
@@ -223,6 +234,7 @@ def run(
     }
     try:
         save_weights(model, out)
+        description["sha256"] = hashlib.sha256(out.read_bytes()).hexdigest()
         write_json(description, out.with_suffix(".json"))
         draw(history, out.with_suffix(".png"))
     except OSError as error:
@@ -234,7 +246,8 @@ def run(
     minutes, seconds = divmod(round(last["seconds"]), 60)
     click.echo(
         f"Done in {minutes} min {seconds} s: mean squared error {last['loss']:.2e} in training, "
-        f"PSNR {last['psnr']:.2f} dB on {count(len(watched), 'slice')} kept out of it"
+        f"PSNR {last['psnr']:.2f} dB on {count(len(watched), 'slice')} "
+        f"{'kept out of it' if kept_out else 'of the only patient, trained on as well'}"
     )
     click.echo(f"Weights   {out}")
     click.echo(f"Curve     {out.with_suffix('.png')}")
@@ -247,9 +260,15 @@ def silence(*_: Any, **__: Any) -> None:
 
 def draw(history: list[dict[str, Any]], path: Path) -> None:
     """A picture of how the training went."""
+    import matplotlib
+
+    from ippy.checkpoint import write_atomically
     from ippy.figures import show_history
 
-    show_history(history).savefig(path, dpi=150)
+    matplotlib.use("agg")  # whatever MPLBACKEND says: nothing is shown, and a notebook's is missing
+    picture = io.BytesIO()
+    show_history(history).savefig(picture, dpi=150)
+    write_atomically(picture.getvalue(), path)
 
 
 def check_output(out: Path, checkpoint: Path, resume: bool, force: bool) -> None:
