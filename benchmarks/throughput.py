@@ -135,7 +135,8 @@ def compare_steps(rounds: int, threads: int) -> None:
     for name in NAMES:
         pipes[name], far = context.Pipe()
         context.Process(target=contestant, args=(name, threads, far), daemon=True).start()
-        errors[name] = pipes[name].recv()
+    for name, pipe in pipes.items():  # once all are ready, all but one sleep
+        errors[name] = pipe.recv()
     times: dict[str, list[float]] = {name: [] for name in NAMES}
     products = []
     for _ in range(rounds):

@@ -4,12 +4,14 @@ import ast
 import csv
 import getpass
 import html
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -185,6 +187,25 @@ WRONG = """def my_convolve(x, k):
 """
 
 
+# Most of a command's time goes by until nbgrader has been read: all commands are forks of one
+# process that has. Each line names a file for what is printed, a folder and a command.
+NBGRADER = """
+import json, os, runpy, sys
+import nbgrader.apps
+for line in sys.stdin:
+    printed, where, *command = json.loads(line)
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
+        os.dup2(1, 2)
+        os.chdir(where)
+        sys.argv = ["nbgrader", *command]
+        sys.exit(runpy.run_module("nbgrader", run_name="__main__") and 0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
 class Course:
     """A course folder, an exchange and a student's home; `run` is one of nbgrader's commands."""
 
@@ -196,18 +217,22 @@ class Course:
         scripts = str(Path(sys.executable).parent)  # nbgrader calls the program alembic
         own = {f"JUPYTER_{n}_DIR": str(folder / n) for n in ("CONFIG", "DATA", "RUNTIME")}
         path = os.pathsep.join([scripts, os.environ["PATH"]])
-        self.environment = {**os.environ, **own, "PATH": path, "OMP_NUM_THREADS": "1"}
-
-    def run(self, *command: str, where: Path | None = None) -> str:
-        result = subprocess.run(
-            [sys.executable, "-m", "nbgrader", *command],
-            cwd=where or self.root,
-            env=self.environment,
-            capture_output=True,
+        self.printed = folder / "printed.txt"
+        self.nbgrader = subprocess.Popen(
+            [sys.executable, "-c", NBGRADER],
+            env={**os.environ, **own, "PATH": path, "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             text=True,
         )
-        assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
-        return result.stdout + result.stderr
+
+    def run(self, *command: str, where: Path | None = None) -> str:
+        order = json.dumps([str(self.printed), str(where or self.root), *command])
+        print(order, file=self.nbgrader.stdin, flush=True)
+        status = self.nbgrader.stdout.readline().strip()
+        printed = self.printed.read_text("utf-8")
+        assert status == "0", f"{command}\n{printed}"
+        return printed
 
     def exchanged(self, *command: str, where: Path | None = None) -> str:
         places = (f"--Exchange.root={self.exchange}", f"--Exchange.cache={self.home / '.cache'}")
@@ -223,12 +248,18 @@ def answer(notebook, change) -> None:
 
 
 @pytest.fixture(scope="module")
-def graded(tmp_path_factory: pytest.TempPathFactory) -> Course:
-    """The whole way: made, released, fetched, solved three ways, submitted, collected, graded."""
+def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
     pytest.importorskip("nbgrader")
     if sys.platform == "win32":
         pytest.skip("nbgrader's exchange does not work on Windows")
     course = Course(tmp_path_factory.mktemp("nbgrader"))
+    with course.nbgrader:  # it ends with its input
+        yield course
+
+
+@pytest.fixture(scope="module")
+def graded(course: Course) -> Course:
+    """The whole way: made, released, fetched, solved three ways, submitted, collected, graded."""
     command = [sys.executable, str(ROOT / "book" / "assignments.py"), str(course.root), CHAPTER]
     subprocess.run(command, check=True)
     source = course.root / "source" / CHAPTER / f"{CHAPTER}.ipynb"

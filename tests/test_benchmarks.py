@@ -2,11 +2,21 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+PADDINGS = ("zeros", "circular", "reflect", "replicate")
+SMALL = {
+    "operators": (
+        *("--kernels", "3", "--images", "16", "--batches", "2", "--paddings", *PADDINGS),
+        *("--table", "--threads", "1"),
+    ),
+    "imports": ("--rounds", "1"),
+}
 
 
 def run(name: str, *arguments: str) -> list[str]:
@@ -14,6 +24,14 @@ def run(name: str, *arguments: str) -> list[str]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def printed() -> Iterator[Callable[[str], list[str]]]:
+    """printed("imports"): what that one has printed; these run at the same time."""
+    with ThreadPoolExecutor() as pool:
+        runs = {name: pool.submit(run, name, *arguments) for name, arguments in SMALL.items()}
+        yield lambda name: runs[name].result()
 
 
 def numbers(lines: list[str], start: str) -> list[float]:
@@ -35,17 +53,17 @@ def test_the_training_step_and_the_epoch():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("padding", ["zeros", "circular", "reflect", "replicate"])
-def test_blurring_against_its_peers(padding):
-    few = ["--kernels", "3", "--images", "16", "--batches", "2", "--paddings", padding]
-    lines = run("operators", *few, "--table", "--threads", "1")
-    assert [line.split()[0] for line in lines[2:4]] == ["forward", "adjoint"]
-    assert "2 cases" in lines[-1]
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_blurring_against_its_peers(printed, padding: str):
+    lines = printed("operators")
+    rows = [line.split() for line in lines[2:-1]]
+    assert [row[0] for row in rows if row[1] == padding] == ["forward", "adjoint"]
+    assert f"{2 * len(PADDINGS)} cases" in lines[-1]
 
 
 @pytest.mark.slow
-def test_the_import():
-    lines = run("imports", "--rounds", "1")
+def test_the_import(printed):
+    lines = printed("imports")
     torch, ippy = (numbers(lines, name) for name in ("torch", "ippy"))
     assert torch[2:] == [1, 1]
     assert ippy[2] == pytest.approx(ippy[0] / torch[0], rel=0.02)

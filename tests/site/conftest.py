@@ -1,5 +1,6 @@
 """Fixtures for tests in a real browser."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -12,7 +13,8 @@ from playwright.sync_api import Playwright, sync_playwright
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "demo")]
 
-from browser import (  # noqa: E402  found through the line above
+from ahead import Ahead  # noqa: E402  found through the line above
+from browser import (  # noqa: E402
     DESKTOP,
     Visit,
     launch,
@@ -20,7 +22,8 @@ from browser import (  # noqa: E402  found through the line above
     serve,
 )
 from calculator import Calculator  # noqa: E402
-from crawl import Record  # noqa: E402
+from crawl import Record, look, look_on_smaller_screen  # noqa: E402
+from lab import Lab, jupyter_lab  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 _weighed: dict[str, Record] = {}
@@ -57,7 +60,7 @@ def either(request: pytest.FixtureRequest):
 
 
 @pytest.fixture(scope="session")
-def site(verified_notebooks: list[Path]) -> Path:
+def built(verified_notebooks: list[Path]) -> Path:
     """The folder of the site, built from the notebooks that this run has just been through."""
     sys.path.insert(0, str(ROOT / "book"))
     import build
@@ -70,6 +73,48 @@ def site(verified_notebooks: list[Path]) -> Path:
     if set(verified_notebooks) == set(build.notebooks()):
         assert "Executing notebook" not in result.stdout + result.stderr, "run twice"
     return build.INDEX.parent
+
+
+@pytest.fixture(scope="session")
+def http(built: Path) -> Iterator[str]:
+    """The address of a server for the site."""
+    with serve(built) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def ahead(
+    request: pytest.FixtureRequest, browser, chromium: str, built: Path, http: str
+) -> Iterator[Ahead]:
+    """ahead(look, site, "book/index"): a visit, which may have been made while other tests ran."""
+    visits = []
+    for item in request.session.items:
+        given = item.callspec.params if hasattr(item, "callspec") else {}
+        if "looked" in item.fixturenames and "name" in given:
+            visits.append((look, built, given["name"]))
+        if "on_smaller_screen" in item.fixturenames:
+            visits.append((look_on_smaller_screen, http, given["name"], given["width"]))
+    visitor = Ahead(browser, chromium)
+    visitor.begin(list(dict.fromkeys(visits)))
+    yield visitor
+    visitor.end()
+
+
+@pytest.fixture(scope="session")
+def site(request: pytest.FixtureRequest, built: Path) -> Path:
+    """The folder of the site; from now on its pages are visited ahead of the tests."""
+    if any("ahead" in item.fixturenames for item in request.session.items):
+        with contextlib.suppress(pytest.skip.Exception):  # no browser: not all tests need one
+            request.getfixturevalue("ahead")
+    return built
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab for all tests, each with a notebook of its own; it knows the tests' explorer."""
+    demo = Path(__file__).parent / "demo"
+    with jupyter_lab(tmp_path_factory.mktemp("lab"), demo) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import gzip
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -16,7 +17,7 @@ CHAPTERS = re.findall(r"(?:file|root): (\S+)", TOC.read_text())
 EXPLORERS = [f"explorers/{name}" for name in names()]
 PAGES = [*CHAPTERS, "index", "search", "genindex", *EXPLORERS]
 
-THEMES, WIDTHS = ("light", "dark"), (DESKTOP, PHONE)
+THEMES = ("light", "dark")
 # A window of 1280 pixels enlarged twice has room for as many CSS pixels as one of 640.
 ZOOMED = 640
 # Before its script has come, `MathJax` holds the page's wishes only.
@@ -147,12 +148,12 @@ def look(browser: Browser, site: Path, name: str) -> Record:
         page.keyboard.press("Tab")  # who uses the keyboard is shown where it is
         record.first_stop, record.unmarked = page.evaluate(STOPS).values()
         record.moving = page.evaluate(MOVING)
-        for width in (ZOOMED, *WIDTHS):
+        for width in (DESKTOP, ZOOMED, PHONE):
             resize(visit, width)
             record.sideways[width] = page.evaluate(SIDEWAYS)
             record.cut_off[width] = page.evaluate(CUT_OFF)
         page.evaluate(THIN)
-        for width in WIDTHS:
+        for width in (PHONE, DESKTOP):
             resize(visit, width)
             for theme in THEMES:
                 page.emulate_media(color_scheme=theme, reduced_motion="reduce")
@@ -162,6 +163,16 @@ def look(browser: Browser, site: Path, name: str) -> Record:
     return record
 
 
+def look_on_smaller_screen(
+    browser: Browser, http: str, name: str, width: int
+) -> tuple[float, list[str]]:
+    """How far a page jumps that comes over http, under a finger; and the addresses it asks for."""
+    with Visit(browser, http, width, "dark", has_touch=True) as visit:
+        page = visit.open(f"{http}{name}.html")
+        settle(page)
+        return page.evaluate(SHIFT), [url for url in visit.requests if url.startswith(http)]
+
+
 def settle(page: Page) -> None:
     """Until the mathematics is typeset and every picture has been in sight."""
     page.evaluate(TYPESET)
@@ -169,7 +180,10 @@ def settle(page: Page) -> None:
 
 
 def resize(visit: Visit, width: int) -> None:
-    visit.page.set_viewport_size({"width": width, "height": 900})
+    size = {"width": width, "height": 900}
+    if visit.page.viewport_size == size:
+        return
+    visit.page.set_viewport_size(size)
     visit.page.wait_for_timeout(400)  # the theme looks anew at what can be scrolled after 0.3 s
     visit.wait()
 
@@ -180,6 +194,7 @@ def files(visit: Visit) -> list[Path]:
     return [Path(unquote(path)) for path in sorted(asked)]
 
 
+@cache  # most files belong to many pages
 def sent(file: Path) -> int:
     """The bytes of a file on their way: every server for static pages compresses text."""
     content = file.read_bytes()

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from browser import DESKTOP, PHONE, Visit, serve
-from crawl import CHAPTERS, FIRST_VIEW, PAGES, SHIFT, Record, look, settle
+from ahead import Ahead
+from browser import DESKTOP, PHONE, Visit
+from crawl import CHAPTERS, FIRST_VIEW, PAGES, Record, look, look_on_smaller_screen
 
 ROOT = Path(__file__).resolve().parents[2]
 MEGABYTE = 1_000_000
@@ -22,21 +23,20 @@ KEPT_NAMES = re.compile(
 
 
 @pytest.fixture(scope="module")
-def looked(browser, site: Path, weighed: dict[str, Record]) -> Callable[[str], Record]:
+def looked(ahead: Ahead, site: Path, weighed: dict[str, Record]) -> Callable[[str], Record]:
     """looked("book/index"): what a visit from disk has shown; each page is visited once."""
 
-    @cache
     def once(name: str) -> Record:
-        weighed[name] = look(browser, site, name)
+        weighed[name] = ahead(look, site, name)
         return weighed[name]
 
     return once
 
 
 @pytest.fixture(scope="module")
-def http(site: Path):
-    with serve(site) as address:
-        yield address
+def on_smaller_screen(ahead: Ahead, http: str) -> Callable[[str, int], tuple[float, list[str]]]:
+    """on_smaller_screen("book/index", 360): what that visit over http has shown."""
+    return partial(ahead, look_on_smaller_screen, http)
 
 
 def test_every_page_is_known(site: Path):
@@ -54,12 +54,9 @@ def test_from_disk_all_is_there_and_nothing_else_is_asked_for(looked, name: str)
 
 @pytest.mark.parametrize("width", [PHONE, TABLET])
 @pytest.mark.parametrize("name", PAGES)
-def test_over_http_and_on_smaller_screens_as_well(browser, http: str, name: str, width: int):
-    with Visit(browser, http, width, "dark", has_touch=True) as visit:
-        page = visit.open(f"{http}{name}.html")
-        settle(page)
-        assert page.evaluate(SHIFT) < SHIFT_ALLOWED, "the page jumps while it loads"
-        asked = [url for url in visit.requests if url.startswith(http)]
+def test_over_http_and_on_smaller_screens_as_well(on_smaller_screen, name: str, width: int):
+    shift, asked = on_smaller_screen(name, width)
+    assert shift < SHIFT_ALLOWED, "the page jumps while it loads"
     for url in asked:
         hashed = re.fullmatch(r"v=[0-9a-f]{8}", urlsplit(url).query)
         named = KEPT_NAMES.search(urlsplit(url).path.lstrip("/"))
