@@ -80,15 +80,16 @@ ONE_SLICE = Mistake(
 def split(answer: Callable[[list[str], float, int], Any]) -> Mistake | None:
     """(train, test), numbers of slices, called as answer(patients, share, seed).
 
-    `patients` has one name a slice, in mixed order; the share is that of the patients.
+    `patients` has one name a slice, in mixed order; the share is that of the patients. A quarter of
+    12 is asked for with five seeds, then a half, and a share so small that one patient is left.
     """
     counts = {f"P{n:02}": 3 + n % 4 for n in range(12)}
     patients = [name for name, count in counts.items() for _ in range(count)]
     order = torch.randperm(len(patients), generator=torch.Generator().manual_seed(0)).tolist()
     patients = [patients[i] for i in order]
     chosen = []
-    for seed in (0, 0, 1, 2, 3):
-        train, test = _numbers(run(answer, list(patients), 0.25, seed), len(patients))
+    for share, seed in (*((0.25, seed) for seed in (0, 0, 1, 2, 3)), (0.5, 0), (0.02, 0)):
+        train, test = _numbers(run(answer, list(patients), share, seed), len(patients))
         if len(set(train + test)) < len(train + test):
             return ON_BOTH_SIDES
         people = [{patients[i] for i in part} for part in (train, test)]
@@ -100,11 +101,13 @@ def split(answer: Callable[[list[str], float, int], Any]) -> Mistake | None:
             )
         if len(train) + len(test) < len(patients):
             return SLICES_LOST
-        if not 2 <= len(people[1]) <= 4:
+        wanted = max(1, round(share * len(counts)))
+        if len(people[1]) != wanted:
             return OTHER_SHARE.because(
-                f"Asked for a quarter of 12 patients, the test part has {len(people[1])}."
+                f"A share of {share:g} of 12 patients is {wanted}, not {len(people[1])}."
             )
         chosen.append(people[1])
+    chosen = chosen[:5]
     if chosen[0] != chosen[1]:
         return SEED_IGNORED.because("The same seed gave two different splits.")
     if all(part == chosen[0] for part in chosen):

@@ -45,6 +45,19 @@ ONE_ACTIVATION = Mistake(
     "A ReLU behind the first and one behind the second convolution.",
     "Why something non-linear must come between",
 )
+OTHER_ACTIVATION = Mistake(
+    "another activation",
+    "Something non-linear stands between your layers, but it is no ReLU.",
+    "max(0, h), nothing else: nn.ReLU() or h.relu().",
+    "Why something non-linear must come between",
+)
+OTHER_PARAMETERS = Mistake(
+    "other parameters",
+    "Besides three kernels and three biases your network has parameters of another kind, such as "
+    "those of a batch normalisation or of a PReLU.",
+    "Three times Conv2d and two times ReLU are all that it takes.",
+    "The network, whole",
+)
 SIZE_SHRINKS = Mistake(
     "padding missing",
     "The output is smaller than the input: each layer cuts off a rim.",
@@ -90,7 +103,8 @@ def small_network(answer: Callable[..., Any]) -> Mistake | None:
             value = tensor(run(network, y))
         except Found as found:
             raise Found(CHANNELS_MIXED_UP if _unfit(found.mistake) else found.mistake) from None
-        sides = [max(p.shape[2:]) for p in network.parameters() if p.ndim == 4]
+        weights, _ = _weights_and_biases(network)
+        sides = [max(w.shape[2:]) for w in weights]
         if any(side != k for side in sides):
             return KERNEL_SIZE_IGNORED
         if value.ndim == 4 and value.shape[-1] < 18:
@@ -105,6 +119,14 @@ def small_network(answer: Callable[..., Any]) -> Mistake | None:
     return None
 
 
+def _weights_and_biases(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """Its parameters, sorted; a bias may have the shape (C,), (C, 1, 1) or (1, C, 1, 1)."""
+    parameters = [p.detach().double() for p in network.parameters()]
+    weights = [p for p in parameters if p.ndim == 4 and (p.shape[0], *p.shape[2:]) != (1, 1, 1)]
+    biases = [p.reshape(-1) for p in parameters if all(p is not w for w in weights)]
+    return weights, biases
+
+
 def _unfit(mistake: Mistake) -> bool:
     """Whether torch complains of a wrong number of channels."""
     return mistake.name == "raised" and "channels" in mistake.sentence
@@ -114,13 +136,14 @@ def _compare_network(
     network: nn.Module, y: Tensor, value: Tensor, in_ch: int, out_ch: int
 ) -> Mistake | None:
     """Put the network's own weights into the formula, and into what is often written instead."""
-    parameters = [p.detach().double() for p in network.parameters()]
-    weights = [p for p in parameters if p.ndim == 4]
+    weights, biases = _weights_and_biases(network)
     if len(weights) != 3:
         sentence = f"The network has {len(weights)} convolutions, expected three."
         return Mistake("number of layers", sentence, "Write them in __init__ as self.conv1 to 3.")
-    if len(parameters) < 6:
+    if len(biases) < 3:
         return BIAS_SWITCHED_OFF
+    if sorted(map(len, biases)) != sorted(map(len, weights)):
+        return OTHER_PARAMETERS
     if in_ch == out_ch:  # the layers cannot be told apart; the next sizes will do
         return None
     first = [i for i, w in enumerate(weights) if w.shape[1] == in_ch]
@@ -128,7 +151,6 @@ def _compare_network(
     if len(first) != 1 or len(last) != 1 or first == last:
         return CHANNELS_MIXED_UP
     order = [first[0], 3 - first[0] - last[0], last[0]]
-    biases = [p for p in parameters if p.ndim == 1]
     inner = [b for b in biases if len(b) != out_ch]
     ends = [b for b in biases if len(b) == out_ch]
     guesses: list[tuple[Mistake | None, tuple[Any, ...]]] = [
@@ -141,6 +163,8 @@ def _compare_network(
         (ONE_ACTIVATION, (F.relu, None, None)),
         (ONE_ACTIVATION, (None, F.relu, None)),
     ]
+    others = (F.leaky_relu, F.elu, F.gelu, F.silu, torch.sigmoid, torch.tanh)
+    guesses += [(OTHER_ACTIVATION, (other, other, None)) for other in others]
     inside = (..., slice(6, -6), slice(6, -6))
     for pair in (inner, inner[::-1]):  # which bias is whose, the shapes do not tell
         arguments = [weights[i] for i in order], [*pair, *ends]

@@ -147,13 +147,20 @@ def _name_psnr(value: Tensor, x_hat: Tensor, x: Tensor, data_range: float) -> Mi
     return differs(value, right)
 
 
+class _Calls(list[tuple[bool, bool]]):
+    """Training mode and gradient mode of each call; a copy of the network writes here as well."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Calls:
+        return self
+
+
 class ProbeNetwork(nn.Module):
     """Dims the measurement a little; in training mode it spoils it, as dropout would."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.tensor(0.98))
-        self.calls: list[tuple[bool, bool]] = []  # training mode, gradient mode
+        self.calls = _Calls()
 
     def forward(self, y_delta: Tensor) -> Tensor:
         self.calls.append((self.training, torch.is_grad_enabled()))

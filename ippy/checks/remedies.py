@@ -66,6 +66,12 @@ NOT_CLIPPED = Mistake(
     "clamp(0, 1), if net.training is False.",
     RANGE,
 )
+NOT_BY_MODE = Mistake(
+    "gradients asked instead of the mode",
+    "Evaluated outside of no_grad(), the answer still leaves [0, 1].",
+    "Whether gradients are recorded is another question. Ask net.training.",
+    RANGE,
+)
 TURNED_ROUND = Mistake(
     "modes turned round",
     "You clip in training and not at evaluation: just the other way round.",
@@ -233,6 +239,10 @@ def clipping(answer: Callable[[nn.Module, Tensor], Any]) -> Mistake | None:
     net.eval()
     with torch.no_grad():
         judged = tensor(run(answer, net, y), tuple(y.shape))
+    try:  # evaluated with gradients on, which an answer by numpy may refuse
+        recorded = tensor(run(answer, net, y), tuple(y.shape))
+    except Found:
+        recorded = judged
     changed |= net.training
     if changed:
         return MODE_CHANGED
@@ -243,6 +253,8 @@ def clipping(answer: Callable[[nn.Module, Tensor], Any]) -> Mistake | None:
         return CLIPPED_IN_TRAINING if any(guarded) else TURNED_ROUND
     if not all(guarded):
         return ONE_SIDE if any(guarded) else NOT_CLIPPED
+    if recorded.min() < 0 or recorded.max() > 1:
+        return NOT_BY_MODE
     return None if close(judged, raw.clamp(0, 1)) else differs(judged, raw.clamp(0, 1))
 
 

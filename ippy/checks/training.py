@@ -65,6 +65,12 @@ NOT_GAUSSIAN = Mistake(
     "torch.rand is uniform between 0 and 1, torch.randn is the normal distribution.",
     "From a slice to a measurement",
 )
+FOLLOWS_THE_PICTURE = Mistake(
+    "follows the picture",
+    "The noise is weaker where the picture is dark; it must be equally strong at all its pixels.",
+    "One norm an image, over all its pixels: not one a row, and no product of y and n.",
+    "One level for each image",
+)
 
 NO_GRAD_MISSING = Mistake(
     "no_grad missing",
@@ -146,11 +152,13 @@ def _agree(a: Tensor, b: Tensor | float, tolerance: float = 1e-3) -> bool:
 def noise(answer: Callable[[Tensor, float, torch.Generator], Any]) -> Mistake | None:
     """e = level · ‖y‖ · n / ‖n‖, n normal, for each image of y (N, C, H, W); e of the same shape.
 
-    The third image is a dim one, so that a norm of the whole batch shows; no image has maximum 1.
+    The third image is a dim one, so that a norm of the whole batch shows; all are dim in the upper
+    half, so that a norm of each row shows; no image has maximum 1.
     """
     level, source = 0.05, torch.Generator().manual_seed(0)
     y = torch.rand(3, 1, 64, 64, generator=source, dtype=torch.float64)
     y = (y * torch.tensor([0.8, 0.6, 0.15]).view(3, 1, 1, 1)).float()
+    y[:, :, :32] *= 0.7
 
     def draw(images: Tensor, generator: torch.Generator) -> Tensor:
         shape = tuple(images.shape)
@@ -174,6 +182,9 @@ def noise(answer: Callable[[Tensor, float, torch.Generator], Any]) -> Mistake | 
     if close(directions[0], directions[1], 1e-6):
         return SAME_FOR_ALL
     n = directions * directions.shape[1] ** 0.5  # of variance 1
+    upper, lower = n.square().chunk(2, dim=1)
+    if not _agree(upper.mean(dim=1), lower.mean(dim=1), 0.2):
+        return FOLLOWS_THE_PICTURE
     if bool((n.mean(dim=1).abs() > 0.1).any()) or not _agree((n**4).mean(dim=1), 3.0, 0.2):
         return NOT_GAUSSIAN
     return None

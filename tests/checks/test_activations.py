@@ -197,6 +197,10 @@ def straight_through(z):
     return z + (z.clamp(0, 1) - z).detach()
 
 
+def steep_straight_through(z):
+    return z + ((3 * z).clamp(0, 1) - z).detach()
+
+
 def soft_clip(z, beta=20):
     return F.softplus(z, beta) - F.softplus(z - 1, beta)
 
@@ -348,6 +352,7 @@ CASES = [
         "bounded",
         right=[
             straight_through,
+            steep_straight_through,
             soft_clip,
             soft_clip_by_logs,
             LeakyDoor.apply,
@@ -366,6 +371,7 @@ CASES = [
                 lambda z: z + ((z > 0.5).to(z) - z).detach(),
                 lambda z: z + ((z.clamp(0, 1) * 10).round() / 10 - z).detach(),
                 lambda z: z + ((soft_clip(z) * 8).floor() / 8 - z).detach() + 1e-9 * z,
+                lambda z: z + ((z.clamp(0, 1) * 100).round() / 100 - z).detach(),
             ],
             activations.NOT_REACHED: [
                 lambda z: 0.25 + 0.5 * z.sigmoid(),

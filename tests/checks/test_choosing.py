@@ -31,8 +31,13 @@ def by_random(patients, share, seed):
 def by_numpy(patients, share, seed):
     patients = np.array(patients)
     names = np.random.default_rng(seed).permutation(np.unique(patients))
-    tested = np.isin(patients, names[: int(share * len(names))])
+    tested = np.isin(patients, names[: max(1, int(share * len(names)))])
     return np.flatnonzero(~tested), np.flatnonzero(tested)
+
+
+def none_of_few(patients, share, seed):
+    chosen = random.Random(seed).sample(sorted(set(patients)), round(share * len(set(patients))))
+    return parts_of(patients, chosen)
 
 
 def as_masks(patients, share, seed):
@@ -178,11 +183,16 @@ CASES = [
                 lambda patients, share, seed: shuffled(patients, share, seed)[::-1],
                 lambda patients, share, seed: parts_of(patients, patients[seed]),
                 lambda patients, share, seed: (range(len(patients)), []),
+                lambda patients, share, seed: shuffled(patients, share + 1 / 12, seed),
+                lambda patients, share, seed: shuffled(patients, 0.25, seed),
+                none_of_few,
             ],
             choosing.SEED_IGNORED: [
                 lambda patients, share, seed: shuffled(patients, share, 0),
                 lambda patients, share, seed: shuffled(patients, share, torch.seed() % 2**32),
-                lambda patients, share, seed: parts_of(patients, sorted(set(patients))[-3:]),
+                lambda patients, share, seed: parts_of(
+                    patients, sorted(set(patients))[: max(1, round(share * len(set(patients))))]
+                ),
             ],
         },
     ),

@@ -37,6 +37,19 @@ class Parameters(nn.Module):
         return y
 
 
+class AddedBiases(Parameters):
+    """Biases that are added, and not handed to conv2d, have the shape of a batch."""
+
+    def __init__(self, read, written, n, k=3):
+        super().__init__(read, written, n, k)
+        self.biases = nn.ParameterList([b.detach()[None, :, None, None] for b in self.biases])
+
+    def forward(self, y):
+        for number, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            y = F.conv2d(y.relu() if number else y, w, padding="same") + b
+        return y
+
+
 def sequence(
     in_ch,
     out_ch,
@@ -81,7 +94,7 @@ def double(*arguments):
 
 SMALL_NETWORK = Case(
     "small_network",
-    right=[sequence, SimpleCNN, Subclass, Parameters, by_modules, double],
+    right=[sequence, SimpleCNN, Subclass, Parameters, by_modules, double, AddedBiases],
     wrong={
         cnn.ACTIVATION_AT_END: [head(nn.ReLU), head(nn.Sigmoid), head(nn.Tanh)],
         cnn.NO_ACTIVATION: [
@@ -93,6 +106,16 @@ SMALL_NETWORK = Case(
             variant(activations=[nn.ReLU, nn.Identity, nn.Identity]),
             variant(activations=[nn.Identity, nn.ReLU, nn.Identity]),
             lambda *a: nn.Sequential(*list(sequence(*a))[:3], *list(sequence(*a))[4:]),
+        ],
+        cnn.OTHER_ACTIVATION: [
+            variant(activations=[nn.LeakyReLU, nn.LeakyReLU, nn.Identity]),
+            variant(activations=[nn.GELU, nn.GELU, nn.Identity]),
+            variant(activations=[nn.Sigmoid, nn.Sigmoid, nn.Identity]),
+        ],
+        cnn.OTHER_PARAMETERS: [
+            variant(activations=[nn.PReLU, nn.PReLU, nn.Identity]),
+            lambda i, o, n, k=3: nn.Sequential(sequence(i, o, n, k), nn.BatchNorm2d(o)),
+            lambda i, o, n, k=3: nn.Sequential(nn.GroupNorm(1, i), sequence(i, o, n, k)),
         ],
         cnn.SIZE_SHRINKS: [
             variant(padding=0),

@@ -1,5 +1,6 @@
 """The checks on the PSNR and on an evaluation function."""
 
+import copy
 import math
 
 import numpy as np
@@ -113,6 +114,10 @@ def by_numpy(model, batches):
         values = [by_root(model(y), x, 1.0) for y, x in batches]
     model.train(mode)
     return np.concatenate(values).mean()
+
+
+def of_a_copy(model, batches):
+    return decorated(copy.deepcopy(model), batches)
 
 
 class Evaluation:
@@ -247,11 +252,20 @@ CASES = [
     ),
     Case(
         "evaluation",
-        right=[decorated, running_sum, slice_by_slice, all_at_once, by_numpy, Evaluation()],
+        right=[
+            decorated,
+            running_sum,
+            slice_by_slice,
+            all_at_once,
+            by_numpy,
+            of_a_copy,
+            Evaluation(),
+        ],
         wrong={
             judging.TRAINING_MODE: [
                 forgotten_eval,
                 late_eval,
+                lambda model, batches: forgotten_eval(copy.deepcopy(model), batches),
                 evaluating(mean_psnr, eval_=False),
                 lambda model, batches: (
                     decorated(model, batches) + 0 * forgotten_eval(model, batches)

@@ -109,6 +109,12 @@ def clip_by_functional(net, y):
     return out if net.training else F.hardtanh(out, 0.0, 1.0)
 
 
+def clip_by_numpy_without_detach(net, y):
+    if net.training:
+        return net(y)
+    return torch.from_numpy(np.clip(net(y).numpy(), 0, 1))
+
+
 def clip_by_gradient_mode(net, y):
     return net(y) if torch.is_grad_enabled() else net(y).clip(0, 1)
 
@@ -241,7 +247,7 @@ CASES = [
         right=[
             clip_plain,
             clip_by_functional,
-            clip_by_gradient_mode,
+            clip_by_numpy_without_detach,
             clip_straight_through,
             clip_by_numpy,
             ClipAsClass(),
@@ -256,6 +262,11 @@ CASES = [
                 lambda net, y: net(y),
                 lambda net, y: net(y) if not net.training else net(y) + 0,
                 lambda net, y: net(y).clamp(-1, 2),
+            ],
+            remedies.NOT_BY_MODE: [
+                clip_by_gradient_mode,
+                lambda net, y: net(y).clamp(0, 1) if not torch.is_grad_enabled() else net(y),
+                lambda net, y: net(y) if net(y).requires_grad else net(y).clamp(0, 1),
             ],
             remedies.TURNED_ROUND: [
                 lambda net, y: net(y).clamp(0, 1) if net.training else net(y),

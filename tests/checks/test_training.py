@@ -111,6 +111,11 @@ def level_of(noise):
     return scaled
 
 
+def norms_of_rows(y, noise_level, generator):
+    n = draw(y, generator)
+    return noise_level * y.norm(dim=-1, keepdim=True) * n / n.norm(dim=-1, keepdim=True)
+
+
 def seeded_inside(y, noise_level, generator):
     return by_loop(y, noise_level, torch.Generator().manual_seed(0))
 
@@ -298,6 +303,11 @@ CASES = [
                 lambda y, level, g: y + by_loop(y, level, g),
                 lambda y, level, g: by_broadcasting(y, level, g) + y,
                 lambda y, level, g: (y + gaussian_noise(y, level, g)).numpy(),
+            ],
+            training.FOLLOWS_THE_PICTURE: [
+                level_of(lambda y, g: y * draw(y, g)),
+                level_of(lambda y, g: y.sqrt() * draw(y, g)),
+                norms_of_rows,
             ],
             training.NOT_GAUSSIAN: [
                 level_of(lambda y, g: torch.rand(y.shape, generator=g)),
