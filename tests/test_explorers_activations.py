@@ -1,13 +1,14 @@
 """The Python side of the explorer of the final activations."""
 
 import pytest
+import scipy.ndimage
 import torch
 from traitlets import TraitError
 
 from ippy import course
 from ippy.evaluation import measure
 from ippy.explorers import activations
-from ippy.explorers.activations import Activations, histories, runs
+from ippy.explorers.activations import Activations, air_of, histories, runs
 from ippy.metrics import psnr
 from ippy.weights import read_manifest
 
@@ -65,14 +66,31 @@ def test_what_python_reads_is_what_the_page_shows():
     torch.testing.assert_close(shown.x_hats["sigmoid"], expected)
 
 
+def air_by_scipy(x: torch.Tensor) -> torch.Tensor:
+    mean = scipy.ndimage.uniform_filter(x[0, 0].double().numpy(), 9, mode="constant")
+    return torch.from_numpy(mean < 0.02)[None, None]
+
+
+def test_air_is_what_is_dark_all_around():
+    x = Activations(slice=2).x
+    assert torch.equal(air_of(x), air_by_scipy(x))
+    speck = torch.zeros(1, 1, 20, 20)
+    speck[0, 0, 10, 10] = 1  # one pixel of 81 is 0.0123, two are 0.0247
+    assert air_of(speck).all()
+    speck[0, 0, 10, 11] = 1
+    assert int((~air_of(speck)).sum()) == 9 * 8
+    assert not air_of(torch.full((1, 1, 9, 9), 0.03))[0, 0, 4, 4]
+
+
 def test_shares_of_shut_pixels():
     shown = Activations()
     shares, x_hat = shown.shut(), shown.x_hats["sigmoid"]
+    air = air_by_scipy(shown.x)
     a = x_hat * (1 - x_hat)  # the slope of a sigmoid, by its value
-    for share, where in zip(shares["sigmoid"], (shown.x < 0.02, shown.x >= 0.02), strict=True):
+    for share, where in zip(shares["sigmoid"], (air, ~air), strict=True):
         assert share == pytest.approx((a[where] < 0.05).float().mean().item(), abs=1e-4)
     silent = shown.x_hats["relu"] == 0
-    assert shares["relu"][0] == pytest.approx(silent[shown.x < 0.02].float().mean().item())
+    assert shares["relu"][0] == pytest.approx(silent[air].float().mean().item())
     assert shares["none"] == (0, 0)
 
 

@@ -75,7 +75,7 @@ def test_the_pictures_are_those_of_the_chapter():
     with torch.no_grad():
         expected = {
             "x": x,
-            "y": y_delta,
+            "y_delta": y_delta,
             "wiener": wiener(y_delta, K, 0.02),
             "network": course.load_model("CNN")(y_delta),
         }
@@ -88,19 +88,19 @@ def test_a_wrong_blur_measures_but_does_not_invert():
     shown = explorer.pictures()
     angle = course.BLUR["motion_angle"] + 10
     true = Blurring((256, 256), kernel_type="motion", kernel_size=13, motion_angle=angle)
-    torch.testing.assert_close(shown["y"], true(first_slice()))
-    torch.testing.assert_close(shown["wiener"], wiener(shown["y"], course.blurring(), 0.01))
+    torch.testing.assert_close(shown["y_delta"], true(first_slice()))
+    torch.testing.assert_close(shown["wiener"], wiener(shown["y_delta"], course.blurring(), 0.01))
 
     explorer = Laboratory(kernel_type="gaussian", world="wrong", variance_off=-1, noise_level=0)
     narrow = Blurring((256, 256), kernel_type="gaussian", kernel_size=9, kernel_variance=1.0)
-    torch.testing.assert_close(explorer.pictures()["y"], narrow(first_slice()))
+    torch.testing.assert_close(explorer.pictures()["y_delta"], narrow(first_slice()))
 
 
 def test_a_blur_cannot_be_wrong_beyond_what_a_blur_can_be():
     explorer = Laboratory(world="wrong", length=3, length_off=-8, noise_level=0)
-    assert torch.allclose(explorer.pictures()["y"], explorer.pictures()["x"])
+    assert torch.allclose(explorer.pictures()["y_delta"], explorer.pictures()["x"])
     explorer = Laboratory(kernel_type="gaussian", variance=1, variance_off=-4, world="wrong")
-    assert explorer.pictures()["y"].isfinite().all()
+    assert explorer.pictures()["y_delta"].isfinite().all()
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,12 @@ def test_finer_pixels_are_blurred_and_then_averaged(kind: str, fine: dict):
     shown = explorer.pictures()
     x_fine = fine_slice(0)[None]
     torch.testing.assert_close(shown["x"], F.avg_pool2d(x_fine, 2))
-    torch.testing.assert_close(shown["y"], F.avg_pool2d(Blurring((512, 512), **fine)(x_fine), 2))
+    torch.testing.assert_close(
+        shown["y_delta"], F.avg_pool2d(Blurring((512, 512), **fine)(x_fine), 2)
+    )
     # The same path: what is new is small beside what the blur itself does.
     same = explorer.K(shown["x"])
-    assert (shown["y"] - same).norm() < 0.3 * (same - shown["x"]).norm()
+    assert (shown["y_delta"] - same).norm() < 0.3 * (same - shown["x"]).norm()
 
 
 @pytest.mark.parametrize("index", [0, 3])
@@ -164,7 +166,9 @@ def test_a_model_of_one_s_own_is_shown_first():
     explorer = Laboratory(model, noise_level=0)
     assert explorer.weights == "own" and explorer.model is model
     with torch.no_grad():
-        torch.testing.assert_close(explorer.pictures()["network"], model(explorer.pictures()["y"]))
+        torch.testing.assert_close(
+            explorer.pictures()["network"], model(explorer.pictures()["y_delta"])
+        )
     assert "weights/own" in explorer._provided
     assert ["own", "the model given from Python"] in explorer._parameters["weights"]["choices"]
     assert Laboratory(model, weights="CNN").weights == "CNN"

@@ -1,4 +1,4 @@
-"""Pictures: smaller, with room kept for them, and fetched when they are nearly in sight."""
+"""Pictures: smaller, with room kept for them, fetched when nearly in sight, bright in the dark."""
 
 import base64
 import hashlib
@@ -12,6 +12,7 @@ from PIL import Image
 
 PICTURE = re.compile(r'<img\b[^>]*\bsrc="([^":?]*_images/[^":?]+)[^"]*"[^>]*>')
 WRITTEN_OUT = re.compile(r'src="data:image/(webp|png);base64,([A-Za-z0-9+/=]{2000,})"')
+SHOWS_SLICES = re.compile(r'<image\b|\bfill="#000000"')
 VIEW_BOX = re.compile(r'<svg\b[^>]*\bviewBox="[\d.-]+ [\d.-]+ ([\d.]+) ([\d.]+)"', re.DOTALL)
 
 
@@ -26,12 +27,15 @@ def fit(text: str, folder: Path) -> str:
         found += 1
         if " decoding=" in picture[0]:
             return picture[0]
-        file = smaller(folder / unquote(picture[1]))
+        original = folder / unquote(picture[1])
+        file = smaller(original)
         width, height = size(file)
         tag = picture[0].replace(picture[1], picture[1].rpartition("/")[0] + "/" + file.name)
         # The first one is in sight, or nearly so, when the page is.
         late = ' loading="lazy"' if found > 1 else ""
         room = "" if " width=" in tag else f' width="{width}" height="{height}"'
+        if is_ink(original):  # light on dark, in the dark: book.css
+            tag = _with_class(tag, "ippy-ink")
         return f'{tag[:4]}{room}{late} decoding="async"{tag[4:]}'
 
     return PICTURE.sub(mend, text)
@@ -79,6 +83,32 @@ def _saved(picture: Image.Image, **options: Any) -> bytes:
     file = io.BytesIO()
     picture.save(file, format="WebP", **options)
     return file.getvalue()
+
+
+def is_ink(file: Path) -> bool:
+    """Whether a picture is lines and letters on paper, so that light and dark may change places.
+
+    Curves leave seven tenths of their paper free, at least. In a slice or a map of errors light
+    and dark say something, and there is no such margin.
+    """
+    if file.suffix == ".svg":
+        return not SHOWS_SLICES.search(file.read_text(encoding="utf-8"))
+    with Image.open(file) as picture:
+        colours: Any = picture.convert("RGB").getcolors(picture.width * picture.height)
+    count, paper = max(colours)
+    return bool(min(paper) > 230 and count > 0.7 * picture.width * picture.height)
+
+
+def _with_class(tag: str, name: str) -> str:
+    """
+    >>> _with_class('<img class="align-center" src="a.png">', "b")
+    '<img class="b align-center" src="a.png">'
+    >>> _with_class('<img src="a.png">', "b")
+    '<img class="b" src="a.png">'
+    """
+    if ' class="' in tag:
+        return tag.replace(' class="', f' class="{name} ', 1)
+    return f'<img class="{name}"{tag[4:]}'
 
 
 def size(file: Path) -> tuple[int, int]:

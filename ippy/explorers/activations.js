@@ -1,6 +1,6 @@
 // Five ways to end the same network, side by side on one measurement, and how each of them learned.
 
-// The definitions of chapter 5: air is what is nearly black in the true slice; a head is shut
+// The definitions of chapter 5: air is where the true slice is nearly black all around; a head is shut
 // where its slope lets hardly anything of the error through; a run that ends no better than a
 // black picture has failed.
 const AIR = 0.02;
@@ -25,10 +25,24 @@ function among(picture, where) {
   return ippy.image(1, data.length, data);
 }
 
+// 1 where the mean of the 9×9 pixels around is below AIR, else 0. Beyond the border it is black. (Not
+// by the pixel itself: then its noise would choose, and the chosen would be too dark.)
+function airOf({ width, height, data }) {
+  const sums = (values, length, step, other, otherStep) => {
+    const out = new Float64Array(values.length);
+    for (let line = 0; line < other; line++)
+      for (let n = 0; n < length; n++)
+        for (let m = Math.max(0, n - 4); m <= Math.min(length - 1, n + 4); m++)
+          out[line * otherStep + n * step] += values[line * otherStep + m * step];
+    return out;
+  };
+  const rows = sums(data, width, 1, height, width);
+  return sums(rows, height, width, width, 1).map((sum) => (sum / 81 < AIR ? 1 : 0));
+}
+
 // What is measured of one head: z before it, its answer, and the slice that should come out.
-function judge({ final_activation }, z, x_hat, x) {
+function judge({ final_activation }, z, x_hat, x, air) {
   const slope = slopes[final_activation ?? "none"];
-  const air = x.data.map((value) => (value < AIR ? 1 : 0));
   const body = air.map((is) => 1 - is);
   const shut = (where) => mean(among(z, where).data.map((value) => (slope(value) < SHUT ? 1 : 0)));
   const error = among(ippy.core.subtract(x_hat, x), air);
@@ -189,7 +203,7 @@ ippy.explorer("activations", async (ctx) => {
       ctx.control("noise_level"), ctx.control("scale", { kind: "radio" }),
       ctx.button("New noise", () => ctx.state.set({ seed: (ctx.state.get("seed") + 1) % 1000 }))),
     h("ul", { class: "legend" }, line("curve", "head a(z)"), line("slope", "its slope a'(z)"),
-      line("air", "pixels of the air (x < 0.02)"), line("tissue", "pixels of the body"),
+      line("air", "pixels of the air (dark all around)"), line("tissue", "pixels of the body"),
       line("typical", "typical grey value of the true air")),
     h("div", { class: "heads" }, cards.map(({ element }) => element)),
     h("p", { class: "note" }, "Shut: the slope at z is below 0.05, a saturated sigmoid or tanh, a silent ReLU. Error (root mean square) and ",
@@ -206,6 +220,7 @@ ippy.explorer("activations", async (ctx) => {
     const x = await ctx.slice(state.slice);
     const blurred = await engine.blur(x, ctx.course.blur);
     const y = core.add(blurred, await engine.gaussianNoise(blurred, state.noise_level, state.seed));
+    const air = airOf(x);
     const answers = [];
     for (const head of heads) {
       const run = head.runs.find(({ seed }) => seed === state.run);
@@ -216,10 +231,10 @@ ippy.explorer("activations", async (ctx) => {
       const { x_hat: z } = await engine.network(bare, y);
       const answer = core.head(z, head.final_activation);
       const x_hat = head.residual ? core.add(y, answer) : answer;
-      answers.push({ x_hat, found: judge(head, z, x_hat, x) });
+      answers.push({ x_hat, found: judge(head, z, x_hat, x, air) });
     }
-    const air = Array.from(x.data.filter((value) => value < AIR)).sort((a, b) => a - b);
-    const typical = air[(air.length - 1) >> 1] ?? 0;
+    const greys = Array.from(among(x, air).data).sort((a, b) => a - b);
+    const typical = greys[(greys.length - 1) >> 1] ?? 0;
     answers.forEach(({ x_hat, found }, n) => cards[n].show(x_hat, found, typical, state.scale === "air"));
     const range = state.scale === "air" ? [0, 0.06] : [0, 1];
     slice.show(x, { range });

@@ -296,7 +296,6 @@ function createKernelGrid(ctx, onlift) {
         const { width } = kernel;
         grid.replaceChildren(...Array.from({ length: width }, (_, i) =>
           h("div", { role: "row" }, cells.slice(i * width, (i + 1) * width))));
-        grid.style.maxWidth = `${3 * width}rem`;
         cells[cells.length >> 1].classList.add("middle");
         focusOn(cells.length >> 1);
         if (hadFocus) cells[at].focus();

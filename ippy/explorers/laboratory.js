@@ -1,9 +1,9 @@
 // The chapter's experiment, live: slice x → K → y → + e → y_delta → network and Wiener filter.
 
 const { h, number } = ippy;
-const VIEWS = { x: "Slice x", y: "Measurement", wiener: "Wiener filter", network: "Network" };
-const SHORT = { y: "Measured", wiener: "Wiener" };
-const ERRORS = { y: "the measurement", wiener: "the filter", network: "the network" };
+const VIEWS = { x: "Slice x", y_delta: "Measurement", wiener: "Wiener filter", network: "Network" };
+const SHORT = { y_delta: "Measured", wiener: "Wiener" };
+const ERRORS = { y_delta: "the measurement", wiener: "the filter", network: "the network" };
 // Levels go up in tenths of a per cent: 1 %, 2.5 %.
 const percent = (level) => `${number(100 * level, Math.round(1000 * level) % 10 ? 1 : 0)} %`;
 
@@ -14,13 +14,13 @@ ippy.explorer("laboratory", async (ctx) => {
   const files = { picture: null, network: null }; // what the reader has brought along
   let now = null; // what is shown, for the button that looks for the best constant
 
-  const curtain = ctx.curtain({ left: VIEWS.y, right: VIEWS.network, label: "Move the curtain", zoom });
+  const curtain = ctx.curtain({ left: VIEWS.y_delta, right: VIEWS.network, label: "Move the curtain", zoom });
   const table = createTable();
   const networkNote = h("p", { class: "lab-note" });
   const worldNote = h("p", { class: "lab-note" });
   const pictures = Object.fromEntries(Object.entries(VIEWS).map(([key, label]) =>
     [key, ctx.picture({ label: SHORT[key] ?? label, zoom })]));
-  const errors = Object.fromEntries(["y", "wiener", "network"].map((key) =>
+  const errors = Object.fromEntries(["y_delta", "wiener", "network"].map((key) =>
     [key, ctx.picture({ label: "Its error", map: "error", zoom })]));
   const kernelPicture = ctx.picture({ label: "Kernel k", pixelated: true });
 
@@ -75,14 +75,15 @@ ippy.explorer("laboratory", async (ctx) => {
   const keys = Object.keys(parameters).filter((key) => key !== "compact");
   const again = ctx.update(keys, async (s, engine) => {
     arrange(s);
-    const { x, y } = await measure(s, await objectOf(s), engine, once);
+    const { x, y_delta } = await measure(s, await objectOf(s), engine, once);
     const net = await networkOf(s);
     const kernel = await once("kernel", Object.values(assumedBlur(s)), () => engine.kernel(assumedBlur(s)));
-    const network = await once("network", [net, y], async () => (await engine.network(net, y)).x_hat);
-    const wiener = await once("wiener", [y, kernel, s.constant], () => engine.wiener(y, kernel, s.constant));
-    const shown = { x, y, wiener, network };
+    const network = await once("network", [net, y_delta], async () => (await engine.network(net, y_delta)).x_hat);
+    const wiener = await once("wiener", [y_delta, kernel, s.constant], () =>
+      engine.wiener(y_delta, kernel, s.constant));
+    const shown = { x, y_delta, wiener, network };
     const scores = {};
-    for (const key of ["y", "wiener", "network"])
+    for (const key of ["y_delta", "wiener", "network"])
       scores[key] = await once(`scores ${key}`, [shown[key], x], async () => ({
         psnr: await engine.psnr(shown[key], x), ssim: await engine.ssim(shown[key], x),
       }));
@@ -108,7 +109,7 @@ ippy.explorer("laboratory", async (ctx) => {
     networkNote.textContent = sentences.join(" ");
     networkNote.classList.toggle("differs", sentences.length > 1);
     worldNote.textContent = aboutWorld(s);
-    ctx.announce(["y", "wiener", "network"].map((key) =>
+    ctx.announce(["y_delta", "wiener", "network"].map((key) =>
       `${VIEWS[key]} ${number(scores[key].psnr, 1)} decibel`).join(", "));
   }
 
@@ -142,8 +143,8 @@ ippy.explorer("laboratory", async (ctx) => {
     if (!now) return;
     const { low, high } = parameters.constant;
     best.disabled = true;
-    const { y, kernel, x } = now;
-    const constant = await bestConstant(y, kernel, x, [low, high], (tried, psnr) => {
+    const { y_delta, kernel, x } = now;
+    const constant = await bestConstant(y_delta, kernel, x, [low, high], (tried, psnr) => {
       bestNote.textContent = `${Number(tried.toPrecision(2))}: ${number(psnr, 1)} dB`;
     }).finally(() => (best.disabled = false));
     bestNote.textContent = `Best for this picture: ${Number(constant.toPrecision(2))}. Only who knows x can find it.`;
@@ -184,7 +185,7 @@ ippy.explorer("laboratory", async (ctx) => {
   const isWide = matchMedia("(min-width: 620px)").matches;
   const more = [
     h("div", { class: "lab-gallery" }, pair(pictures.x, kernelPicture),
-      ["y", "wiener", "network"].map((key) => pair(pictures[key], errors[key]))),
+      ["y_delta", "wiener", "network"].map((key) => pair(pictures[key], errors[key]))),
     h("details", { open: isWide },
       h("summary", {}, h("strong", {}, "What to try"), " (predict first, then look)"), list),
   ];

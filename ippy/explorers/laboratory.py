@@ -25,7 +25,7 @@ from ippy.operators import Blurring
 from ippy.weights import read_manifest
 
 FINE = 512  # side of the slices on pixels half the size
-VIEWS = {"x": "slice x", "y": "measurement", "wiener": "Wiener filter", "network": "network"}
+VIEWS = {"x": "slice x", "y_delta": "measurement", "wiener": "Wiener filter", "network": "network"}
 PADDINGS = {
     "zeros": "black (zeros)",
     "circular": "the picture again (circular)",
@@ -109,7 +109,7 @@ class Laboratory(Explorer):
     angle_off = number(2, -45, 45, step=1, label="Angle off by", unit="°")
     length_off = whole(0, -8, 8, step=2, label="Length off by", unit="pixels")
     variance_off = number(0.5, -4, 4, step=0.1, label="Variance off by", unit="pixels²")
-    left = choice("y", VIEWS, label="Left of the curtain")
+    left = choice("y_delta", VIEWS, label="Left of the curtain")
     right = choice("network", VIEWS, label="Right of it")
     compact = flag(False, label="Only the essentials")
 
@@ -166,7 +166,7 @@ class Laboratory(Explorer):
         return course.load_model(self.weights)
 
     def pictures(self) -> dict[str, Tensor]:
-        """What the page shows: "x", "y", "wiener" and "network", each of shape (1, 1, 256, 256).
+        """What the page shows, (1, 1, 256, 256) each: "x", "y_delta", "wiener" and "network".
 
         A picture that was dropped into the page stays there: x is the slice.
         """
@@ -184,7 +184,7 @@ class Laboratory(Explorer):
             x_hat = model(y_delta.to(next(model.parameters()))).to(x)
         return {
             "x": x,
-            "y": y_delta,
+            "y_delta": y_delta,
             "wiener": wiener(y_delta, self.K, self.constant),
             "network": x_hat,
         }

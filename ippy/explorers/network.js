@@ -150,8 +150,7 @@ ippy.explorer("network", async (ctx) => {
       "is the gradient the same in flat tissue and at an edge?"),
     h("div", { class: "controls" }, ctx.control("row"), ctx.control("column")),
     sum,
-    h("div", { class: "windows" }, grey.element, gradient.element, contribution.element),
-    readout,
+    h("div", { class: "windows" }, grey.element, gradient.element, contribution.element, readout),
     ctx.toolbar());
 
   const everything = ["weights", "slice", "seed", "without_1", "without_2"];

@@ -262,7 +262,7 @@ def show_training(
         ax.plot(steps, decibel, color="#9aa5b1", linestyle="-", lw=0.7, label="one batch")
         ax.plot(steps[window - 1 :], -10 * np.log10(smooth), label=f"mean of {window} batches")
         ax.plot(list(validation), list(validation.values()), "o--", label="validation slices")
-        ax.set(xlabel="step", ylabel="-10 log10(loss), PSNR [dB]")
+        ax.set(xlabel="step", ylabel="−10 log₁₀(loss), PSNR [dB]")
         ax.set_ylim(bottom=max(decibel.min(), float(np.quantile(decibel, 0.02)) - 3))
         ax.grid(True)
         fig.legend(loc="outside upper center", ncols=3, frameon=False)
@@ -291,7 +291,7 @@ def show_history(history: Sequence[Mapping[str, float]]) -> Figure:
         ax.plot([entry["step"] for entry in history], decibel, label="training loss")
         if watched:
             ax.plot(list(watched), list(watched.values()), "o--", label="slices watched")
-        ax.set(xlabel="step", ylabel="-10 log10(loss), PSNR [dB]")
+        ax.set(xlabel="step", ylabel="−10 log₁₀(loss), PSNR [dB]")
         ax.grid(True)
         ax.legend(frameon=False, loc="lower right")
     return closed(fig)

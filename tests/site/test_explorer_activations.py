@@ -15,7 +15,7 @@ from playwright.sync_api import Page
 
 from ippy import course
 from ippy.explorers import assets
-from ippy.explorers.activations import Activations, histories
+from ippy.explorers.activations import Activations, air_of, histories
 from ippy.explorers.pages import own_page, write_pages
 from ippy.models import SimpleCNN
 from ippy.noise import gaussian_noise
@@ -61,7 +61,7 @@ def numbers(page: Page, head: str) -> dict[str, float]:
 
 def test_the_numbers_are_torchs(visit, strange):
     models, x, y_delta = strange
-    air = x < 0.02
+    air = air_of(x)
     with visit("activations-strange") as seen:
         for head, model in models.items():
             model.double()

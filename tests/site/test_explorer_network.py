@@ -180,7 +180,7 @@ def test_all_by_keyboard(visit):
         page.keyboard.press("ArrowDown")
         page.keyboard.press("ArrowRight")
         assert page.locator("td.at").count() == 3
-        assert "[0, 58]" in text(page, ".sum:last-of-type")
+        assert "[0, 58]" in text(page, ".windows .sum")
 
 
 def test_rows_of_maps_and_larger_windows(visit):

@@ -90,9 +90,11 @@ def test_pictures_are_smaller_have_room_and_are_the_same_to_the_dot(site: Path):
     finish.finish(site)
     text = (site / "book" / "one.html").read_text()
     assert re.search(
-        r'<img width="60" height="40" decoding="async" alt="a dot" src="[^"]*dot.webp', text
+        r'<img width="60" height="40" decoding="async" class="ippy-ink" alt="a dot" '
+        r'src="[^"]*dot.webp',
+        text,
     )
-    assert '<img width="72" height="20" loading="lazy" decoding="async" alt="a line"' in text
+    assert '<img width="72" height="20" loading="lazy" decoding="async" class=' in text
     after = Image.open(site / "_images" / "dot.webp").convert("RGB")
     assert after.tobytes() == before.tobytes()
     assert {file.name for file in site.glob("_images/*")} == {"dot.webp", "line.svg"}
@@ -125,6 +127,23 @@ def test_a_drawing_has_as_many_colours_as_it_needs(tmp_path: Path):
     assert few.getpixel((101, 101))[0] > 200
     through = Image.new("RGBA", (9, 9), (1, 2, 3, 100))
     assert pictures._in_few_colours(through) is through
+
+
+def test_only_lines_on_paper_change_to_light_on_dark(tmp_path: Path):
+    """Not a slice, whose black is air, nor a drawing that shows one, nor curves on black."""
+    paper = Image.new("RGB", (100, 100), "#fbfaf6")
+    ImageDraw.Draw(paper).line((0, 0, 99, 99), fill="navy", width=9)
+    slice_ = Image.new("RGB", (100, 100), "#fbfaf6")
+    ImageDraw.Draw(slice_).rectangle((10, 10, 69, 69), fill="black")
+    night = Image.new("RGB", (100, 100), "black")
+    for name, picture in (("paper", paper), ("slice", slice_), ("night", night)):
+        picture.save(tmp_path / f"{name}.png")
+        assert pictures.is_ink(tmp_path / f"{name}.png") == (name == "paper"), name
+    for inside, told in (('<path fill="#1f2933"/>', True), ('<image href=""/>', False)):
+        (tmp_path / "drawing.svg").write_text(f'<svg viewBox="0 0 1 1">{inside}</svg>')
+        assert pictures.is_ink(tmp_path / "drawing.svg") is told
+    figures = {file.stem: pictures.is_ink(file) for file in ROOT.glob("book/figures/*.svg")}
+    assert {name for name, ink in figures.items() if not ink} == {"data-way", "equivariance"}
 
 
 def test_an_explorers_picture_becomes_a_file_unless_the_page_forbids_it(tmp_path: Path):

@@ -4,7 +4,7 @@
 function createTable() {
   const rows = {};
   const cell = () => h("td", {}, "–");
-  for (const key of ["y", "wiener", "network"])
+  for (const key of ["y_delta", "wiener", "network"])
     rows[key] = { psnr: cell(), ssim: cell(), gain: cell() };
   const line = (key) =>
     h("tr", { "data-row": key }, h("th", { scope: "row" }, VIEWS[key]), Object.values(rows[key]));
@@ -18,12 +18,12 @@ function createTable() {
     show(scores) {
       for (const [key, cells] of Object.entries(rows)) {
         const { psnr, ssim } = scores[key];
-        const gain = psnr - scores.y.psnr;
-        const isWorse = gain < -0.05;
+        const gain = psnr - scores.y_delta.psnr;
+        const [isFirst, isWorse] = [key === "y_delta", gain < -0.05];
         cells.psnr.textContent = number(psnr, 1);
         cells.ssim.textContent = number(ssim, 3);
-        cells.gain.textContent = key === "y" ? "" : `${gain > 0 ? "+" : ""}${number(gain, 1)}${isWorse ? ", worse" : ""}`;
-        cells.gain.className = key === "y" ? "" : isWorse ? "bad" : "good";
+        cells.gain.textContent = isFirst ? "" : `${gain > 0 ? "+" : ""}${number(gain, 1)}${isWorse ? ", worse" : ""}`;
+        cells.gain.className = isFirst ? "" : isWorse ? "bad" : "good";
         cells.psnr.dataset.value = psnr;
         cells.ssim.dataset.value = ssim;
       }

@@ -88,18 +88,18 @@ async function measure(s, object, engine, once) {
       : engine.blur(x, K));
   const y_delta = await once("y_delta", [y, s.noise_level, s.seed], async () =>
     ippy.core.add(y, await engine.gaussianNoise(y, s.noise_level, s.seed)));
-  return { x, y: y_delta };
+  return { x, y_delta };
 }
 
 // The constant with the highest PSNR, found by trying: steps of half a decade, then finer ones
 // around the best. Only who knows x can do this.
-async function bestConstant(y, kernel, x, [low, high], tried) {
+async function bestConstant(y_delta, kernel, x, [low, high], tried) {
   const { engine } = ippy;
   const [first, last] = [Math.log10(low), Math.log10(high)];
   let best = { exponent: first, psnr: -Infinity };
   const attempt = async (exponent) => {
     if (exponent < first - 1e-9 || exponent > last + 1e-9) return;
-    const psnr = await engine.psnr(await engine.wiener(y, kernel, 10 ** exponent), x);
+    const psnr = await engine.psnr(await engine.wiener(y_delta, kernel, 10 ** exponent), x);
     tried(10 ** exponent, psnr);
     if (psnr > best.psnr) best = { exponent, psnr };
   };
