@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 def pytest_configure(config: pytest.Config) -> None:
     """Hold the tests to the embedded data, whatever the person who runs them works with."""
     config.pluginmanager.register(Notebooks(), "notebooks")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So a shell starts what runs in the background, and every process that a test starts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     from ippy.data import embedded_data
 
     os.environ.pop("IPPY_DATA", None)

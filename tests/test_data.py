@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader
 from torchvision.transforms import Compose, Resize, ToTensor
 
 from ippy import data, phantoms
@@ -104,7 +103,7 @@ def test_workers_give_the_same_batches(tmp_path):
     slices = MayoDataset(tmp_path, 8)
     expected = torch.stack([load_image(path, 8) for path in slices.paths])
     for _ in range(2):
-        batches = list(DataLoader(slices, batch_size=2, num_workers=2))
+        batches = list(torch.utils.data.DataLoader(slices, batch_size=2, num_workers=2))
         assert torch.equal(torch.cat(batches), expected)
 
 
