@@ -172,7 +172,7 @@ ippy.explorer("laboratory", async (ctx) => {
   const noNoise = Object.entries(ctx.course.networks).find(([name, network]) =>
     network.noise_level === 0 && parameters.weights.choices.some(([value]) => value === name))?.[0];
   const setUp = (set) => state.set({ ...state.initial(), slice: state.get("slice"), ...set });
-  const list = h("ol", { class: "lab-tasks" }, tasks(noNoise).map((task) => h("li", {},
+  const list = h("ol", { class: "lab-tasks" }, tasks(noNoise, ctx.course.blur).map((task) => h("li", {},
     h("p", {}, task.question),
     h("div", { class: "toolbar" },
       task.set && ctx.button("Set it up", () => setUp(task.set)),

@@ -31,13 +31,15 @@ function createTable() {
   };
 }
 
+const acrossIt = (blur) => Math.round(halfTurn(blur.motion_angle + 90));
+
 // Questions to answer before looking. Each sets the laboratory up; the answer is folded away.
-const tasks = (noNoise) => [
-  {
-    question: "The motion turns to 110°, the weights stay those for 20°. Is the network’s picture better or worse than the measurement?",
-    set: { angle: 110 },
+const tasks = (noNoise, blur) => [
+  ...(!blur.kernel && blur.kernel_type !== "gaussian" ? [{
+    question: `The motion turns to ${acrossIt(blur)}°, the weights stay those for ${number(halfTurn(blur.motion_angle), 0)}°. Is the network’s picture better or worse than the measurement?`,
+    set: { angle: acrossIt(blur) },
     answer: "Worse: the network undoes a motion that did not happen, and draws edges that are not there. The Wiener filter is told the new angle and keeps up.",
-  },
+  }] : []),
   {
     question: "The same slice at half its brightness. Who gains, who loses?",
     set: { brightness: 0.5 },
