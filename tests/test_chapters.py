@@ -147,6 +147,22 @@ def test_no_cell_is_long(path: Path, notebook):
             assert lines <= LINES, f"{lines} lines: {cell.source[:80]}"
 
 
+def test_the_time_to_read_is_counted(path: Path, notebook):
+    """200 words and a dozen lines of code a minute, up to the exercises, to ten minutes."""
+    cells = notebook.cells
+    headings = [k for k, cell in enumerate(cells) if re.match(r"## .*[Ee]xercises", cell.source)]
+    read = cells[: headings[0]]
+    words = sum(len(cell.source.split()) for cell in read if cell.cell_type == "markdown")
+    lines = sum(code_lines(cell) for cell in read if cell.cell_type == "code")
+    said = int(re.search(r"\b(\d+) minutes", cells[0].source)[1])
+    assert abs(said - (words / 200 + lines / 12)) < 8
+    index = (ROOT / "book" / "index.md").read_text("utf-8")
+    table = dict(re.findall(r"\((\S+)\.ipynb\) \|.*\|\s(\d+)\smin", index))
+    assert int(table[path.stem]) == said
+    whole = sum(int(minutes) for minutes in table.values()) / 60
+    assert float(re.search(r"All of it \| \|\s(\S+)\sh", index)[1]) == whole
+
+
 def test_every_figure_has_a_caption_and_says_what_is_seen(notebook):
     figures = 0
     for cell in notebook.cells:

@@ -130,8 +130,8 @@ def connections() -> None:
         for i in range(pixels):
             drawing.box(left + pitch * i - 6, 168, 12, 12, PALE)
             drawing.box(left + pitch * i - 6, 48, 12, 12, "#ffffff")
-    drawing.text(6, 179, "x", 15, slant="italic", anchor="start")
-    drawing.text(6, 59, "y", 15, slant="italic", anchor="start")
+    drawing.text(6, 179, "y", 15, slant="italic", anchor="start")
+    drawing.text(6, 59, "h", 15, slant="italic", anchor="start")
     drawing.save("connections.svg")
 
 
