@@ -23,7 +23,6 @@ from browser import (  # noqa: E402
 )
 from calculator import Calculator  # noqa: E402
 from crawl import Record, look, look_on_smaller_screen  # noqa: E402
-from lab import Lab, jupyter_lab  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 _weighed: dict[str, Record] = {}
@@ -107,14 +106,6 @@ def site(request: pytest.FixtureRequest, built: Path) -> Path:
         with contextlib.suppress(pytest.skip.Exception):  # no browser: not all tests need one
             request.getfixturevalue("ahead")
     return built
-
-
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab for all tests, each with a notebook of its own; it knows the tests' explorer."""
-    demo = Path(__file__).parent / "demo"
-    with jupyter_lab(tmp_path_factory.mktemp("lab"), demo) as running:
-        yield running
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -20,8 +19,8 @@ QUIET = """{"@jupyterlab/apputils-extension:notification":
 
 
 @contextlib.contextmanager
-def jupyter_lab(folder: Path, *python_path: Path) -> Iterator["Lab"]:
-    """A JupyterLab for `folder`, with settings of its own, on a free port."""
+def jupyter_lab(folder: Path, *python_path: Path) -> Iterator[str]:
+    """The address of a JupyterLab for `folder`, with settings of its own, on a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -54,7 +53,7 @@ def jupyter_lab(folder: Path, *python_path: Path) -> Iterator["Lab"]:
         address = f"http://127.0.0.1:{port}/"
         try:
             _wait_for(address + "api", server)
-            yield Lab(address, folder)
+            yield address
         finally:
             server.terminate()
             try:
@@ -74,35 +73,27 @@ def _wait_for(address: str, server: subprocess.Popen, seconds: float = 90) -> No
     raise RuntimeError(f"JupyterLab did not start within {seconds} s")
 
 
-@dataclass
-class Lab:
-    """A JupyterLab at work: its address, and the folder that it shows."""
-
-    address: str
-    folder: Path
-
-
 class Notebook:
     """A new notebook, open in JupyterLab; `run(number)` runs a cell."""
 
-    def __init__(self, browser: Browser, lab: Lab, name: str, cells: list[str]) -> None:
+    def __init__(self, browser: Browser, address: str, folder: Path, cells: list[str]) -> None:
         content = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(source) for source in cells],
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
         )
-        nbformat.write(content, lab.folder / f"{name}.ipynb")
+        nbformat.write(content, folder / "test.ipynb")
         context = browser.new_context(viewport={"width": 1400, "height": 1600})
         self.page: Page = context.new_page()
         self.elsewhere: list[str] = []
 
         def only_here(route):
-            if route.request.url.startswith((lab.address, "data:", "blob:")):
+            if route.request.url.startswith((address, "data:", "blob:")):
                 return route.continue_()
             self.elsewhere.append(route.request.url)
             return route.abort()
 
         context.route("**/*", only_here)
-        self.page.goto(f"{lab.address}lab/tree/{name}.ipynb?reset")
+        self.page.goto(f"{address}lab/tree/test.ipynb?reset")
         self.cells = self.page.locator(".jp-Notebook .jp-CodeCell")
         self.cells.nth(len(cells) - 1).wait_for(timeout=90_000)
         self.page.locator('[title*="Python 3"]').first.wait_for(timeout=60_000)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from browser import DESKTOP, PHONE, Visit
-from lab import Lab, Notebook
+from lab import Notebook, jupyter_lab
 
 from ippy.questions import choose, number
 
@@ -153,25 +153,26 @@ def test_without_javascript_the_answer_can_be_read(ask):
 
 
 @pytest.mark.slow
-def test_in_jupyterlab(browser, lab: Lab):
+def test_in_jupyterlab(browser, tmp_path: Path):
     """Also in command mode, in which JupyterLab takes keys for its own."""
     cells = [
         "from ippy.questions import choose, number",
         "choose('Pick', {'one': 'Yes.', 'two': 'That is too many.'}, right='one')",
         "number('How many?', right=12)",
     ]
-    notebook = Notebook(browser, lab, "questions", cells)
-    for n in range(3):
-        notebook.run(n)
-    page = notebook.page
-    page.get_by_label("two").check()
-    page.keyboard.press("Enter")
-    output = page.locator("output")
-    output.nth(0).locator("p").wait_for()
-    assert output.nth(0).inner_text() == "✗ two: That is too many."
-    page.get_by_label("Your answer").fill("12")
-    page.keyboard.press("Enter")
-    output.nth(1).locator("p").wait_for()
-    assert output.nth(1).inner_text() == "✓ Right."
-    assert notebook.page.locator(".ippy-question button").count() == 2
-    notebook.close()
+    with jupyter_lab(tmp_path) as address:
+        notebook = Notebook(browser, address, tmp_path, cells)
+        for n in range(3):
+            notebook.run(n)
+        page = notebook.page
+        page.get_by_label("two").check()
+        page.keyboard.press("Enter")
+        output = page.locator("output")
+        output.nth(0).locator("p").wait_for()
+        assert output.nth(0).inner_text() == "✗ two: That is too many."
+        page.get_by_label("Your answer").fill("12")
+        page.keyboard.press("Enter")
+        output.nth(1).locator("p").wait_for()
+        assert output.nth(1).inner_text() == "✓ Right."
+        assert notebook.page.locator(".ippy-question button").count() == 2
+        notebook.close()

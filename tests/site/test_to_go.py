@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab import Lab
+from lab import jupyter_lab
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book"))
@@ -54,23 +54,26 @@ def test_doing_it_again_changes_nothing(offered: Path):
 
 
 @pytest.mark.slow
-def test_jupyterlab_shows_every_drawing_and_folds_the_solutions(browser, offered: Path, lab: Lab):
+def test_jupyterlab_shows_every_drawing_and_folds_the_solutions(
+    browser, offered: Path, tmp_path: Path
+):
     """The Markdown of a chapter, from the file alone: no folder of drawings beside it."""
     name = "03-end-to-end.ipynb"
     notebook = nbformat.read(offered / name, as_version=4)
     notebook.cells = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
-    nbformat.write(notebook, lab.folder / name)
+    nbformat.write(notebook, tmp_path / name)
     drawings = (BOOK / name).read_text(encoding="utf-8").count("](figures/")
     solutions = sum(cell.source.startswith("#### Solution") for cell in notebook.cells)
-    page = browser.new_context(viewport={"width": 1400, "height": 20_000}).new_page()
-    page.goto(f"{lab.address}lab/tree/{name}?reset")
-    page.wait_for_function(
-        """(wanted) => [...document.querySelectorAll(".jp-RenderedMarkdown img")]
-            .filter((image) => image.alt && image.naturalWidth > 600).length === wanted""",
-        arg=drawings,
-        timeout=90_000,
-    )
-    folded = page.get_by_text(re.compile(r"\d+ cells? hidden"))
-    folded.nth(solutions - 1).wait_for(timeout=60_000)
-    assert folded.count() == solutions > 10
-    page.context.close()
+    with jupyter_lab(tmp_path) as address:
+        page = browser.new_context(viewport={"width": 1400, "height": 20_000}).new_page()
+        page.goto(f"{address}lab/tree/{name}?reset")
+        page.wait_for_function(
+            """(wanted) => [...document.querySelectorAll(".jp-RenderedMarkdown img")]
+                .filter((image) => image.alt && image.naturalWidth > 600).length === wanted""",
+            arg=drawings,
+            timeout=90_000,
+        )
+        folded = page.get_by_text(re.compile(r"\d+ cells? hidden"))
+        folded.nth(solutions - 1).wait_for(timeout=60_000)
+        assert folded.count() == solutions > 10
+        page.context.close()
