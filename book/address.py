@@ -52,7 +52,9 @@ def change(new: str, root: Path = ROOT) -> list[Path]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        "python run.py address", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("url", help="as a browser shows it, without .git")
     url = parser.parse_args().url.removesuffix("/").removesuffix(".git")
     parts = urlsplit(url)

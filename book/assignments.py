@@ -299,7 +299,9 @@ def contents(part: str = "") -> Iterator[tuple[str, bytes]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        "python run.py assignments", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("folder", type=Path, help="the course folder")
     parser.add_argument("part", nargs="?", default="", help="part of a chapter's file name")
     options = parser.parse_args()

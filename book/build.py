@@ -283,7 +283,7 @@ def keep_still(notebook: Any) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser("python run.py book", description=__doc__.partition("\n")[0])
     parser.add_argument("part", nargs="?", default="", help="with --store: part of a file name")
     parser.add_argument("--all", action="store_true", help="forget every stored result first")
     parser.add_argument("--without-solutions", action="store_true", help="a site without them")

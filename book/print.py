@@ -276,7 +276,7 @@ def mend_bookmarks(document: PdfWriter, headings: list[str]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser("python run.py print", description=__doc__.partition("\n")[0])
     parser.add_argument("part", nargs="?", default="", help="part of a page's name")
     parser.add_argument("--without-solutions", action="store_true", help="print that site")
     parser.add_argument("--paper", choices=("A4", "letter"), default="A4")

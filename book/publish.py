@@ -135,7 +135,9 @@ def first_page(years: set[str]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        "python run.py publish", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("year", help="the folder's name, such as 2027")
     parser.add_argument("--without-solutions", action="store_true", help="the site without them")
     options = parser.parse_args()

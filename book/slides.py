@@ -217,7 +217,7 @@ def write(chapters: list[Path]) -> list[Path]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser("python run.py slides", description=__doc__.partition("\n")[0])
     parser.add_argument("part", nargs="?", default="", help="part of a chapter's file name")
     options = parser.parse_args()
     chapters = sorted(p for p in (ROOT / "book").glob("0*.ipynb") if options.part in p.name)

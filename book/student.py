@@ -134,7 +134,9 @@ def _as_json(record: dict[str, str]) -> bytes:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        "python run.py student", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("folder", type=Path, help="where the copy goes")
     folder = parser.parse_args().folder
     try:

@@ -4,6 +4,7 @@ It is forked, and so has imported all that it needs while there was a right to r
 """
 
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 
 NOBODY = 65534
 
@@ -29,6 +31,8 @@ def said_apart(job: Callable[[], object], nobody: bool = False) -> str:
     receive, send = os.pipe()
     process = os.fork()
     if process == 0:
+        signal.alarm(120)  # a silent end is better than none
+        torch.set_num_threads(1)  # OpenMP's threads were not forked, and would be waited for
         try:
             if nobody and os.getuid() == 0:
                 os.setgroups([])
