@@ -81,6 +81,11 @@ def http(built: Path) -> Iterator[str]:
         yield address
 
 
+def wanted_by(item: pytest.Item) -> list[str]:
+    """The names of a test's fixtures; a cell of a notebook has none."""
+    return getattr(item, "fixturenames", [])
+
+
 @pytest.fixture(scope="session")
 def ahead(
     request: pytest.FixtureRequest, browser, chromium: str, built: Path, http: str
@@ -89,9 +94,9 @@ def ahead(
     visits = []
     for item in request.session.items:
         given = item.callspec.params if hasattr(item, "callspec") else {}
-        if "looked" in item.fixturenames and "name" in given:
+        if "looked" in wanted_by(item) and "name" in given:
             visits.append((look, built, given["name"]))
-        if "on_smaller_screen" in item.fixturenames:
+        if "on_smaller_screen" in wanted_by(item):
             visits.append((look_on_smaller_screen, http, given["name"], given["width"]))
     visitor = Ahead(browser, chromium)
     visitor.begin(list(dict.fromkeys(visits)))
@@ -102,7 +107,7 @@ def ahead(
 @pytest.fixture(scope="session")
 def site(request: pytest.FixtureRequest, built: Path) -> Path:
     """The folder of the site; from now on its pages are visited ahead of the tests."""
-    if any("ahead" in item.fixturenames for item in request.session.items):
+    if any("ahead" in wanted_by(item) for item in request.session.items):
         with contextlib.suppress(pytest.skip.Exception):  # no browser: not all tests need one
             request.getfixturevalue("ahead")
     return built
