@@ -27,7 +27,7 @@ TESTS = {
     "classical": ["test_classical.py", "test_adapters.py"],
     "tuning": ["test_tuning.py"],
     "png": ["test_png.py", "test_bad_files.py"],
-    "data": ["test_data.py", "test_png.py", "test_cache.py", "test_bad_files.py"],
+    "data": ["test_data.py", "test_png.py", "test_bad_files.py"],
     "training": ["test_training.py", "test_recipe.py"],
 }
 # These look at the source or at what is imported, where mutmut has its own hand in.
