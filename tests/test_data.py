@@ -396,3 +396,17 @@ def test_with_a_single_patient_some_of_his_slices_are_watched(tmp_path):
     train_set, watched = data.hold_out(MayoDataset(tmp_path, 8), 2)
     assert [path.stem for path in train_set.paths] == ["0", "1", "2"]
     assert [path.stem for path in watched.paths] == ["0", "2"]
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_dataset_hands_on_what_white_is_and_keeps_what_it_read(tmp_path, own_cache, cache):
+    folder = tmp_path / "C001"
+    folder.mkdir()
+    pixels = np.arange(64, dtype=np.uint16).reshape(8, 8) * 60
+    Image.fromarray(pixels).save(folder / "1.png")
+    for white in (4095, 8190):  # in two files of the cache
+        read = MayoDataset(tmp_path, 8, cache=cache, max_value=white)
+        expected = load_image(folder / "1.png", 8, white)
+        assert torch.equal(read[0], expected) and torch.equal(read[0], expected)
+    assert any(path.is_file() for path in own_cache.rglob("*")) is cache
+    assert repr(read).startswith(f"MayoDataset({str(tmp_path)!r}, 8)")
